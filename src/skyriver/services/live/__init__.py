@@ -1,0 +1,1 @@
+"""Live channels: publish once at a station, watch everywhere. See README.md for the anatomy of a service."""
