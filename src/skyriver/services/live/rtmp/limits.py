@@ -1,0 +1,38 @@
+"""How much one publisher, and all of them together, may use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of an RTMP server. Whoever passes one is disconnected with a message that names it.
+
+    Worst-case memory: before a key was accepted, a connection holds `max_command_bytes`; after that at most
+    `max_message_bytes` in the parser and `queue_bytes` in its queue.
+    """
+
+    max_connections: int = 512
+    max_message_bytes: int = 8 << 20
+    """One audio or video message: a 4K keyframe at 100 Mbit/s is about 4 MiB."""
+    max_command_bytes: int = 64 << 10
+    """One command or metadata message; OBS and ffmpeg stay under 1 KiB."""
+    max_chunk_streams: int = 16
+    """Encoders use three to five."""
+    queue_events: int = 512
+    """About 7 s of 30 fps video with AAC."""
+    queue_bytes: int = 8 << 20
+    """Media that the station has not read yet; when either is reached, we stop reading the socket (TCP back-pressure)."""
+    max_unread_reply_bytes: int = 64 << 10
+    """Replies the publisher does not read; a healthy one owes a few hundred bytes."""
+    setup_timeout_s: float = 10.0
+    """From the TCP connection to an accepted publish."""
+    idle_timeout_s: float = 15.0
+    """Silence after which a publisher is given up; encoders send many messages a second."""
+    stale_after_s: float = 3.0
+    """Silence after which a first-wins publisher gives way: its network died, and the same encoder is trying again."""
+    video_within_s: float = 5.0
+    """Audio without H.264 for this long, by the publisher's own timestamps or by ours, is a stream without a picture."""
+    close_linger_s: float = 2.0
+    """How long a refused publisher may take to read why."""
