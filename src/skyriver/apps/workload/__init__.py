@@ -1,0 +1,1 @@
+"""The child process every workload runs in: `python -m skyriver.apps.workload KIND`."""

@@ -1,0 +1,1 @@
+"""Workloads that the platform itself brings: the relay, and the probe."""

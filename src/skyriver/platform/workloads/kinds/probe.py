@@ -1,0 +1,42 @@
+"""A workload that does nothing but answer: it proves placement, supervision, drain and usage without any media.
+
+Spec: `{"usage": N, "source": S}` makes it emit N usage events when it starts; `{"fail": true}` makes it exit at once.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from skyriver.kernel.child import ChildChannel
+from skyriver.kernel.errors import WorldBroke
+
+
+async def main(channel: ChildChannel, first_spec: dict[str, Any]) -> None:
+    """Serve until drained. Emits `ready` with its pid, and `spec` for every later spec it receives."""
+    spec = first_spec["spec"]
+    if spec.get("fail"):
+        raise WorldBroke("The probe was told to fail.", hint="Take `fail` out of its spec.")
+    channel.emit("ready", pid=os.getpid(), value=spec.get("value"))
+    now_us = time.time_ns() // 1000
+    for seq in range(int(spec.get("usage", 0))):
+        source = spec.get("source", f"probe-{os.getpid()}")
+        channel.emit(
+            "usage",
+            source=source,
+            seq=seq,
+            space=spec.get("space", "probe/1"),
+            jti=spec.get("jti", ""),
+            bytes_sent=1000 + seq,
+            bytes_received=10,
+            from_us=now_us - 1_000_000,
+            to_us=now_us,
+            final=False,
+        )
+    async for command in channel.commands():
+        if command["cmd"] == "spec":
+            channel.emit("ready", pid=os.getpid(), value=command["spec"].get("value"))
+        elif command["cmd"] == "drain":
+            channel.emit("drained")
+            return
