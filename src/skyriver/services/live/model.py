@@ -1,4 +1,4 @@
-"""What a live channel is, in pure code: names, policies, ladders, and the life of a channel. No I/O, no clock of its own.
+"""What a live channel is, in pure code: its names, policies, ladders and life. No I/O, no clock of its own.
 
 The life of a channel
 ---------------------
@@ -37,7 +37,7 @@ PICTURE_LOST_AFTER = timedelta(seconds=5)
 NAME_MAX_CHARS = 80
 SLUG_MAX_CHARS = 48
 CHANNELS_PER_TENANT_MAX = 500
-"""A station's spec lists every channel it carries (about 1 KB each) and must stay below the child protocol's line bound."""
+"""A station's spec lists every channel it carries (about 1 KB each), in one line of the child protocol (8 MiB)."""
 STREAM_KEYS_PER_CHANNEL_MAX = 10
 
 SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?$"
@@ -180,19 +180,22 @@ class Life:
         return replace(self, state=ChannelState.LIVE, picture_at=now)
 
     def at(self, now: datetime) -> Life:
-        """What the passing of time does. A wall clock that was set back makes a hold start again, never last for ever."""
+        """What the passing of time does. A wall clock that was set back restarts a hold; it never lasts for ever."""
         if self.ended_at is not None:
             if self.ended_at > now:
                 return replace(self, ended_at=now)
-            if now - self.ended_at >= HOLD:
-                return Life()
-            return self
+            return self if is_wanted(self.since, self.ended_at, now) else Life()
         if self.state is ChannelState.LIVE and self.picture_at is not None:
             if self.picture_at > now:
                 return replace(self, picture_at=now)
             if now - self.picture_at >= PICTURE_LOST_AFTER:
                 return replace(self, state=ChannelState.STARTING)
         return self
+
+
+def is_wanted(since: datetime | None, ended_at: datetime | None, now: datetime) -> bool:
+    """Whether a channel with this input (see `Life`) has work to do: there is input, or it is held."""
+    return since is not None and (ended_at is None or now - ended_at < HOLD)
 
 
 # --- names and places ---------------------------------------------------------------------------------------------
