@@ -1,0 +1,206 @@
+"""The API's nouns as methods: models in, models out. One `Client` is one credential at one cloud."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from types import TracebackType
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from skyriver.client.cloud import Cloud
+from skyriver.client.events import ServerEvent, events_of
+from skyriver.client.models import (
+    Answer,
+    ApiKey,
+    Channel,
+    ChannelCreated,
+    Drill,
+    Health,
+    JoinToken,
+    Node,
+    Overview,
+    Site,
+    StreamKey,
+    User,
+    WatchTicket,
+    Workload,
+)
+from skyriver.client.transport import Transport
+from skyriver.kernel.errors import WorldBroke
+
+PAGE_ITEMS = 100
+MAX_PAGES = 10_000  # a cursor that never ends is the server's fault, and must not hang a client
+
+A = TypeVar("A", bound=Answer)
+
+
+class Client:
+    """The API of one cloud. Use it as an async context manager; safe to share between tasks of one loop."""
+
+    def __init__(self, cloud: Cloud, *, transport: Transport | None = None) -> None:
+        self.cloud = cloud
+        self._transport = transport or Transport(cloud)
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._transport.close()
+
+    # --- the cloud -------------------------------------------------------------------------------------------------
+
+    async def health(self) -> Health:
+        return await self._one(Health, "GET", "/healthz")
+
+    async def overview(self) -> Overview:
+        return await self._one(Overview, "GET", "/v1/overview")
+
+    async def me(self) -> dict[str, Any]:
+        answer: dict[str, Any] = await self._transport.request("GET", "/v1/me")
+        return answer
+
+    async def events(self) -> AsyncGenerator[ServerEvent, None]:
+        """Live events until the server ends the stream or the caller stops; the caller reconnects if it wants more."""
+        async with (
+            self._transport.stream("/v1/events", headers={"accept": "text/event-stream"}) as response,
+            aclosing(events_of(response.aiter_lines())) as events,
+        ):
+            async for event in events:
+                yield event
+
+    # --- channels --------------------------------------------------------------------------------------------------
+
+    def channels(self) -> AsyncIterator[Channel]:
+        return self._pages(Channel, "/v1/channels")
+
+    async def channel(self, name: str) -> Channel:
+        """A channel by id or slug."""
+        return await self._one(Channel, "GET", _channel(name))
+
+    async def create_channel(self, name: str, **fields: Any) -> ChannelCreated:
+        """`fields`: slug, public, takeover, profile; None leaves the server's default."""
+        return await self._create(ChannelCreated, "/v1/channels", {"name": name, **fields})
+
+    async def update_channel(self, name: str, **fields: Any) -> Channel:
+        return await self._one(Channel, "PATCH", _channel(name), body=_given(fields))
+
+    async def delete_channel(self, name: str) -> None:
+        await self._transport.request("DELETE", _channel(name))
+
+    def stream_keys(self, channel: str) -> AsyncIterator[StreamKey]:
+        return self._pages(StreamKey, f"{_channel(channel)}/stream-keys")
+
+    async def create_stream_key(self, channel: str, name: str | None = None) -> StreamKey:
+        return await self._create(StreamKey, f"{_channel(channel)}/stream-keys", {"name": name})
+
+    async def delete_stream_key(self, channel: str, key_id: str) -> None:
+        await self._transport.request("DELETE", f"{_channel(channel)}/stream-keys/{quote(key_id, safe='')}")
+
+    async def watch(self, channel: str) -> WatchTicket:
+        """A fresh ticket. Asking again does nothing twice, so it may be retried like a read."""
+        answer = await self._transport.request("POST", f"{_channel(channel)}/watch", idempotency_key=_new_key())
+        return _decode(WatchTicket, answer, f"{_channel(channel)}/watch")
+
+    async def drill(self, channel: str, stage: str, *, edge_node_id: str | None = None) -> Drill:
+        """Kill one workload of a channel on purpose. Never retried: a second kill would be a second drill."""
+        body = _given({"stage": stage, "edge_node_id": edge_node_id})
+        return await self._one(Drill, "POST", f"{_channel(channel)}/drill", body=body)
+
+    # --- machines --------------------------------------------------------------------------------------------------
+
+    def sites(self) -> AsyncIterator[Site]:
+        return self._pages(Site, "/v1/sites")
+
+    async def create_site(self, slug: str, **fields: Any) -> Site:
+        return await self._create(Site, "/v1/sites", {"slug": slug, **fields})
+
+    def nodes(self) -> AsyncIterator[Node]:
+        return self._pages(Node, "/v1/nodes")
+
+    async def drain_node(self, node_id: str, *, draining: bool = True) -> Node:
+        return await self._one(Node, "PATCH", f"/v1/nodes/{quote(node_id, safe='')}", body={"draining": draining})
+
+    async def create_join_token(self, site_id: str) -> JoinToken:
+        return await self._create(JoinToken, "/v1/join-tokens", {"site_id": site_id})
+
+    def workloads(self) -> AsyncIterator[Workload]:
+        return self._pages(Workload, "/v1/workloads")
+
+    # --- people and keys -------------------------------------------------------------------------------------------
+
+    def users(self) -> AsyncIterator[User]:
+        return self._pages(User, "/v1/users")
+
+    async def create_user(self, email: str, password: str, **fields: Any) -> User:
+        return await self._create(User, "/v1/users", {"email": email, "password": password, **fields})
+
+    async def update_user(self, user_id: str, **fields: Any) -> User:
+        return await self._one(User, "PATCH", f"/v1/users/{quote(user_id, safe='')}", body=_given(fields))
+
+    async def delete_user(self, user_id: str) -> None:
+        await self._transport.request("DELETE", f"/v1/users/{quote(user_id, safe='')}")
+
+    def api_keys(self) -> AsyncIterator[ApiKey]:
+        return self._pages(ApiKey, "/v1/api-keys")
+
+    async def create_api_key(self, name: str, role: str | None = None) -> ApiKey:
+        return await self._create(ApiKey, "/v1/api-keys", {"name": name, "role": role})
+
+    async def delete_api_key(self, key_id: str) -> None:
+        await self._transport.request("DELETE", f"/v1/api-keys/{quote(key_id, safe='')}")
+
+    # --- how -------------------------------------------------------------------------------------------------------
+
+    async def _one(self, model: type[A], method: str, path: str, body: Any = None) -> A:
+        return _decode(model, await self._transport.request(method, path, body=body), path)
+
+    async def _create(self, model: type[A], path: str, fields: Mapping[str, Any]) -> A:
+        """A POST with a fresh Idempotency-Key, so that a lost answer does not become a second thing."""
+        answer = await self._transport.request("POST", path, body=_given(fields), idempotency_key=_new_key())
+        return _decode(model, answer, path)
+
+    async def _pages(self, model: type[A], path: str) -> AsyncIterator[A]:
+        cursor: str | None = None
+        for _ in range(MAX_PAGES):
+            page = await self._transport.request("GET", path, query={"limit": PAGE_ITEMS, "cursor": cursor})
+            if not isinstance(page, dict) or not isinstance(page.get("items"), list):
+                raise _unexpected(path, "a page has no `items`")
+            for item in page["items"]:
+                yield _decode(model, item, path)
+            cursor = page.get("next_cursor")
+            if not cursor:
+                return
+        raise _unexpected(path, f"the list has no end after {MAX_PAGES} pages")
+
+
+def _channel(name: str) -> str:
+    return f"/v1/channels/{quote(name, safe='')}"
+
+
+def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _new_key() -> str:
+    return secrets.token_urlsafe(18)
+
+
+def _decode(model: type[A], answer: Any, path: str) -> A:
+    try:
+        return model.model_validate(answer)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _unexpected(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def _unexpected(path: str, why: str) -> WorldBroke:
+    return WorldBroke(
+        f"{path} answered in a shape this client does not know: {why}.",
+        hint="Client and cloud may be of different versions: compare `skyriver version` with `skyriver status`.",
+    )

@@ -1,0 +1,173 @@
+"""What the API answers, as frozen models. Fields that a newer server adds are ignored, so that old clients live on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Answer(BaseModel):
+    """The root of every model."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Health(Answer):
+    status: str
+    version: str = ""
+
+
+class Rendition(Answer):
+    """One rung of a channel's ladder."""
+
+    name: str
+    width: int | None = None
+    height: int | None = None
+    bitrate_bps: int | None = None
+
+
+class Ingest(Answer):
+    """Where a publisher pushes to; the stream key goes beside it."""
+
+    rtmp_url: str | None = None
+
+
+class Input(Answer):
+    """What arrives at the station right now."""
+
+    codec: str | None = None
+    width: int | None = None
+    height: int | None = None
+    fps: float | None = None
+    bitrate_bps: float | None = None
+    audio: Any = None
+    since: datetime | None = None
+
+
+class Channel(Answer):
+    id: str
+    tenant_id: str
+    name: str
+    slug: str
+    public: bool = False
+    takeover: str = "first_wins"
+    profile: Any = None
+    state: str = "offline"
+    created_at: datetime | None = None
+    ingest: Ingest = Ingest()
+    input: Input | None = None
+    viewers: int = 0
+    renditions: tuple[Rendition, ...] = ()
+
+
+class ChannelCreated(Answer):
+    """A new channel and its first stream key, which is never shown again."""
+
+    channel: Channel
+    stream_key: str
+
+
+class StreamKey(Answer):
+    """A publisher's credential; `secret` only in the answer that created it."""
+
+    id: str
+    name: str | None = None
+    created_at: datetime | None = None
+    last_used_at: datetime | None = None
+    revoked_at: datetime | None = None
+    secret: str | None = None
+
+
+class Edge(Answer):
+    """One relay a viewer may use, best first by `rank`."""
+
+    node_id: str
+    url: str
+    certificate_sha256: tuple[str, ...] = ()
+    site: str = ""
+    region: str | None = None
+    rank: int = 0
+    reason: str = ""
+
+
+class WatchTicket(Answer):
+    """A viewer's right to watch one channel until `expires_at`, and the ranked relays to watch it from."""
+
+    channel_id: str
+    space: str
+    broadcast: str = "live"
+    grant: str
+    expires_at: datetime
+    edges: tuple[Edge, ...]
+    latency_target_ms: int = 500
+
+
+class Drill(Answer):
+    """A workload that was killed on purpose, and when (the server's UTC clock)."""
+
+    killed: str
+    at: datetime
+
+
+class Site(Answer):
+    id: str
+    slug: str
+    name: str
+    region: str | None = None
+    role: str | None = None
+
+
+class Node(Answer):
+    id: str
+    name: str
+    site_id: str | None = None
+    state: str = "unknown"
+    draining: bool = False
+    address: str | None = None
+    cores: int | None = None
+    memory_bytes: int | None = None
+
+
+class JoinToken(Answer):
+    token: str
+    expires_at: datetime | None = None
+
+
+class User(Answer):
+    id: str
+    email: str
+    name: str | None = None
+    role: str = "viewer"
+    created_at: datetime | None = None
+
+
+class ApiKey(Answer):
+    id: str
+    name: str | None = None
+    role: str | None = None
+    created_at: datetime | None = None
+    last_used_at: datetime | None = None
+    secret: str | None = None
+
+
+class Workload(Answer):
+    """One running (or failed) child process on a node."""
+
+    id: str
+    kind: str
+    name: str | None = None
+    node_id: str | None = None
+    state: str = "unknown"
+    pid: int | None = None
+    restarts: int = 0
+    channel_id: str | None = None
+
+
+class Overview(Answer):
+    """The cloud at a glance; what an operator's and a tenant's differ in stays a plain mapping."""
+
+    sites: list[dict[str, Any]] = Field(default_factory=list)
+    channels: list[dict[str, Any]] = Field(default_factory=list)
+    totals: dict[str, Any] = Field(default_factory=dict)
