@@ -1,0 +1,101 @@
+"""JetStream: the streams we keep, and a reader that acknowledges only what its owner has made durable."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js.api import ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.errors import Error as JetStreamError
+from nats.js.errors import NotFoundError
+
+from skyriver.fabric.bus.client import Bus
+from skyriver.fabric.bus.errors import BusDown
+
+log = logging.getLogger("skyriver.bus")
+
+BATCH_MESSAGES = 256
+FETCH_WAIT_S = 5.0
+ACK_WAIT_S = 30.0  # longer than any commit; a batch whose reader died is delivered again after it
+
+
+@dataclass(frozen=True)
+class WorkStream:
+    """A stream whose messages are removed once its one durable reader has acknowledged them.
+
+    When it is full it refuses new messages (the senders keep them spooled) and never drops stored ones.
+    """
+
+    name: str
+    subjects: tuple[str, ...]
+    reader: str
+    max_bytes: int
+
+
+@dataclass(frozen=True)
+class StoredMessage:
+    """One delivery. The owner calls `ack` after its commit, `discard` for what can never be processed."""
+
+    subject: str
+    payload: bytes
+    deliveries: int
+    _message: Msg = field(repr=False)
+
+    async def ack(self) -> None:
+        await self._message.ack()
+
+    async def discard(self) -> None:
+        await self._message.term()
+
+
+async def ensure_stream(bus: Bus, stream: WorkStream) -> None:
+    """Create the stream and its reader, or leave them as they are.
+
+    Raises:
+        BusDown: the bus is away or JetStream refuses.
+    """
+    jetstream = bus.client().jetstream(timeout=5)
+    wanted = StreamConfig(
+        name=stream.name,
+        subjects=list(stream.subjects),
+        retention=RetentionPolicy.WORK_QUEUE,
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        max_bytes=stream.max_bytes,
+        duplicate_window=120,
+    )
+    try:
+        try:
+            await jetstream.stream_info(stream.name)
+        except NotFoundError:
+            await jetstream.add_stream(wanted)
+        await jetstream.add_consumer(
+            stream.name, ConsumerConfig(durable_name=stream.reader, ack_wait=ACK_WAIT_S, max_ack_pending=4096)
+        )
+    except (NatsError, JetStreamError, OSError, TimeoutError) as error:
+        raise BusDown(
+            f"Preparing the stream {stream.name} failed: {error!r}.",
+            hint="Is JetStream enabled on the server, and may this user manage it?",
+        ) from error
+
+
+async def read_batches(bus: Bus, stream: WorkStream) -> AsyncIterator[Sequence[StoredMessage]]:
+    """Batches in order, for ever; waits while the bus is away. Unacknowledged messages come again."""
+    while True:
+        await bus.wait_connected()
+        try:
+            await ensure_stream(bus, stream)
+            reader = await bus.client().jetstream().pull_subscribe_bind(stream.reader, stream.name)
+            while bus.connected:
+                try:
+                    messages = await reader.fetch(BATCH_MESSAGES, timeout=FETCH_WAIT_S)
+                except TimeoutError:
+                    continue
+                yield [StoredMessage(m.subject, m.data, m.metadata.num_delivered or 1, m) for m in messages]
+        except (BusDown, NatsError, JetStreamError, OSError) as error:
+            log.warning("Reading the stream %s stopped: %s. It goes on when the bus answers.", stream.name, error)
+            await asyncio.sleep(0.5)
