@@ -1,0 +1,246 @@
+r"""The transcoding engine: one channel's H.264 and AAC in, its ladder and Opus out. No network, no event loop.
+
+Theory of operation
+-------------------
+    video(unit) -> [inbox] -> decoder thread -> [pictures] -> rendition thread -> sink
+                                            \-> [pictures] -> rendition thread -> sink      (one a rendition)
+    audio(unit) -> [inbox] -> audio thread -> sink
+
+The source itself and its AAC do not pass through here: whoever feeds the engine publishes them untouched.
+
+Every box is bounded, and in live use nothing ever waits to put. What overflow does:
+- compressed video: the whole inbox is thrown away and decoding goes on at the next keyframe, since a picture whose
+  reference is missing cannot be decoded;
+- pictures: the oldest one is dropped; the rest still encodes well;
+- audio: the newest frame is dropped, and makes a gap of 20 ms.
+Keyframes are placed by time (the first picture of each 2-second slot), so that no drop can move a boundary.
+
+A cold start in the middle of a slot gets the slot so far in one go. Those pictures are decoded, which costs a
+millisecond each, but not encoded: the first picture out is the newest one, as a keyframe, in the slot's own group.
+
+Threads, not processes: scaling, encoding and decoding release the GIL. An error in any of them is counted and the
+codec is opened anew; no thread ends before `close`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from av.error import FFmpegError
+from av.video.frame import VideoFrame
+
+from skyriver.services.live.media.decoder import VideoDecoder
+from skyriver.services.live.media.mailbox import Mailbox, MailboxClosed
+from skyriver.services.live.media.opus import OpusTranscoder
+from skyriver.services.live.media.rendition import RenditionEncoder
+from skyriver.services.live.media.units import Output, Sink, TrackEnded, Unit, VideoTrack
+from skyriver.services.live.model import Rendition, fit_ladder
+
+INBOX_UNITS = 300  # compressed video: 5 s at 60 fps, so that a whole slot can arrive at once on a cold start
+PICTURES = 6  # decoded: 1.4 MB each at 720p, 3 MB at 1080p; more would only be more delay
+AUDIO_UNITS = 250  # 5 s of AAC
+CATCH_UP_PICTURES = 300  # the most pictures that a cold start leaves out before it encodes whatever there is
+JOIN_TIMEOUT_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Counters:
+    """What went wrong or was left out, since the start."""
+
+    units_dropped: int = 0
+    pictures_dropped: int = 0
+    audio_dropped: int = 0
+    decode_errors: int = 0
+    encode_errors: int = 0
+    caught_up: int = 0
+
+
+class Engine:
+    """Transcodes one channel.
+
+    Args:
+        renditions: the ladder as boxes; what is not smaller than the source is left out, again whenever it changes.
+        sink: gets every output, from several threads, in order within a track.
+        opus_bitrate_bps: for stereo; 0 for no Opus.
+        live: drop rather than wait. False for files and benchmarks: feeding waits, and nothing is left out.
+        fps: the source's nominal rate, a hint to rate control.
+    """
+
+    def __init__(
+        self,
+        renditions: Sequence[Rendition],
+        sink: Sink,
+        *,
+        opus_bitrate_bps: int = 96_000,
+        live: bool = True,
+        fps: float = 30.0,
+    ) -> None:
+        self._sink = sink
+        self._live = live
+        self._opus_bitrate_bps = opus_bitrate_bps
+        self.counters = Counters()
+        self._inbox: Mailbox[Unit] = Mailbox(INBOX_UNITS)
+        self._ladder = _Ladder(renditions, sink, self.counters, fps=fps, live=live)
+        self._audio_inbox: Mailbox[Unit | bytes] = Mailbox(AUDIO_UNITS)
+        self._overflowed = threading.Event()
+        self._threads: list[threading.Thread] = []
+        if renditions:
+            self._threads.append(threading.Thread(target=self._decode, name="decode", daemon=True))
+        if opus_bitrate_bps:
+            self._threads.append(threading.Thread(target=self._transcode_audio, name="opus", daemon=True))
+        for thread in self._threads:
+            thread.start()
+
+    def video(self, unit: Unit) -> None:
+        """Feed one access unit (Annex-B; parameter sets before each keyframe). Never waits when live."""
+        if not self._live:
+            self._inbox.wait(unit)
+        elif not self._inbox.offer(unit):
+            self.counters.units_dropped += 1 + self._inbox.clear()
+            self._overflowed.set()
+
+    def configure_audio(self, config: bytes) -> None:
+        """The audio's AudioSpecificConfig: before the first frame, and whenever it changes."""
+        self._put_audio(config)
+
+    def audio(self, unit: Unit) -> None:
+        """Feed one raw AAC frame. Never waits when live."""
+        self._put_audio(unit)
+
+    def close(self, *, drain: bool = False) -> None:
+        """Stop every thread, after finishing what waits if `drain`. Takes at most a few seconds."""
+        self._inbox.close(drain=drain)
+        self._audio_inbox.close(drain=drain)
+        for thread in self._threads:
+            thread.join(None if drain else JOIN_TIMEOUT_S)
+        self._ladder.close(drain=drain)
+
+    def _put_audio(self, item: Unit | bytes) -> None:
+        if not self._live:
+            self._audio_inbox.wait(item)
+        elif not self._audio_inbox.offer(item):
+            self.counters.audio_dropped += 1
+
+    def _decode(self) -> None:
+        decoder = VideoDecoder()
+        started = not self._live
+        try:
+            while True:
+                unit = self._inbox.take()
+                if self._overflowed.is_set():
+                    self._overflowed.clear()
+                    decoder.lose()
+                pictures = decoder.decode(unit)
+                self.counters.decode_errors = decoder.errors
+                for picture in pictures:
+                    if not started and len(self._inbox) and self.counters.caught_up < CATCH_UP_PICTURES:
+                        self.counters.caught_up += 1
+                        continue
+                    started = True
+                    self._ladder.put(picture)
+        except MailboxClosed:
+            for picture in decoder.flush() if not self._live else ():
+                self._ladder.put(picture)
+
+    def _transcode_audio(self) -> None:
+        opus: OpusTranscoder | None = None
+        while True:
+            try:
+                item = self._audio_inbox.take()
+            except MailboxClosed:
+                return
+            try:
+                if isinstance(item, bytes):
+                    opus = OpusTranscoder("opus", item, bitrate_bps=self._opus_bitrate_bps)
+                    self._sink(opus.track)
+                elif opus is not None:
+                    for encoded in opus.transcode(item):
+                        self._sink(encoded)
+            except (FFmpegError, ValueError) as error:
+                opus = opus if isinstance(item, Unit) else None
+                self.counters.encode_errors += 1
+                log.warning("A piece of audio could not be transcoded and was left out: %s", error)
+
+
+class _Ladder:
+    """The running renditions. Belongs to the decoder's thread."""
+
+    def __init__(
+        self, renditions: Sequence[Rendition], sink: Sink, counters: Counters, *, fps: float, live: bool
+    ) -> None:
+        self._wanted = renditions
+        self._sink = sink
+        self._counters = counters
+        self._fps = fps
+        self._live = live
+        self._source_size = (0, 0)
+        self._workers: dict[str, _Worker] = {}
+
+    def put(self, picture: VideoFrame) -> None:
+        size = picture.width, picture.height
+        if size != self._source_size:
+            self._source_size = size
+            self._refit(*size)
+        for worker in self._workers.values():
+            if self._live:
+                self._counters.pictures_dropped += worker.pictures.push(picture)
+            else:
+                worker.pictures.wait(picture)
+
+    def close(self, *, drain: bool) -> None:
+        for worker in self._workers.values():
+            worker.pictures.close(drain=drain)
+        for worker in self._workers.values():
+            worker.join(None if drain else JOIN_TIMEOUT_S)
+
+    def _refit(self, width: int, height: int) -> None:
+        """The source has a new size: keep what still fits, replace what changes, end what is too large now."""
+        fitted = {rendition.name: rendition for rendition in fit_ladder(self._wanted, width, height)}
+        for name, worker in list(self._workers.items()):
+            if fitted.get(name) != worker.rendition:
+                worker.pictures.close(drain=True)
+                worker.join(JOIN_TIMEOUT_S)
+                del self._workers[name]
+                if name not in fitted:
+                    self._sink(TrackEnded(name))
+        for name, rendition in fitted.items():
+            if name not in self._workers:
+                self._sink(VideoTrack(name, rendition.width, rendition.height, rendition.bitrate_bps))
+                self._workers[name] = _Worker(rendition, self._sink, self._counters, self._fps)
+
+
+class _Worker:
+    """The thread of one rendition."""
+
+    def __init__(self, rendition: Rendition, sink: Callable[[Output], None], counters: Counters, fps: float) -> None:
+        self.rendition = rendition
+        self.pictures: Mailbox[VideoFrame] = Mailbox(PICTURES)
+        self._sink = sink
+        self._counters = counters
+        self._encoder = RenditionEncoder(rendition, fps=fps)
+        self._thread = threading.Thread(target=self._run, name=f"encode-{rendition.name}", daemon=True)
+        self._thread.start()
+
+    def join(self, timeout_s: float | None) -> None:
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                picture = self.pictures.take()
+            except MailboxClosed:
+                break
+            try:
+                for encoded in self._encoder.encode(picture):
+                    self._sink(encoded)
+            except (FFmpegError, ValueError) as error:
+                self._counters.encode_errors += 1
+                self._encoder.reset()
+                log.warning("Rendition %s: a picture could not be encoded: %s", self.rendition.name, error)
+        for encoded in self._encoder.flush():
+            self._sink(encoded)

@@ -1,0 +1,61 @@
+"""What flows through the transcoder: compressed units in, compressed units out. Times in microseconds since the epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+MICROSECONDS = Fraction(1, 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One compressed unit as it arrives: an Annex-B access unit, or one raw AAC frame. In decoding order."""
+
+    payload: bytes
+    pts_us: int
+    keyframe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One compressed unit as it leaves, with the track and the group it belongs to."""
+
+    track: str
+    payload: bytes
+    pts_us: int
+    keyframe: bool
+    group: int
+
+
+@dataclass(frozen=True, slots=True)
+class VideoTrack:
+    """A rendition that starts, or changes its size. Comes before the first unit of that size."""
+
+    track: str
+    width: int
+    height: int
+    bitrate_bps: int
+
+
+@dataclass(frozen=True, slots=True)
+class AudioTrack:
+    """An audio encoding that starts. `init` is the OpusHead (RFC 7845, section 5.1)."""
+
+    track: str
+    codec: str
+    init: bytes
+    bitrate_bps: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrackEnded:
+    """A rendition that the source has become too small for."""
+
+    track: str
+
+
+Output = Encoded | VideoTrack | AudioTrack | TrackEnded
+Sink = Callable[[Output], None]
+"""Receives outputs, in order within a track. Called from the engine's threads; must not wait."""
