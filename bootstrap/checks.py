@@ -141,7 +141,7 @@ def _print_summary(results: Sequence[Result], warnings: Sequence[str]) -> None:
         print(f"{result.name:20} {verdict:7} {result.duration_s:6.1f} s  {detail}".rstrip())
     for warning in warnings:
         print(f"\n!!! {warning}")
-    passed, failed, skipped = (
-        sum(getattr(result, name) for result in results) for name in ("passed", "failed", "skipped")
-    )
+    passed = sum(result.passed for result in results)
+    failed = sum(result.failed for result in results)
+    skipped = sum(result.skipped for result in results)
     print(f"\n{passed} passed, {failed} failed, {skipped} skipped", flush=True)

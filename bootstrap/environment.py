@@ -1,8 +1,9 @@
 """The virtual environment in `.venv`, filled from a lock file in which every version is pinned and every file hashed.
 
-Stamps: `.venv/.skyriver/NAME` holds the digest of the lock that was installed last. `.venv/.skyriver/installing`
-exists while pip works; finding it at the start means that an earlier run was cut short, and since nobody can say
-what it left behind, the environment is made anew (pip's own cache makes that quick).
+Stamps: `.venv/.skyriver/NAME` holds the digest of the lock that was installed last. `.venv/.skyriver/changing`
+exists while the environment is written to; finding it at the start means that an earlier run was cut short, and
+since nobody can say what it left behind, the environment is made anew (pip's own cache makes that quick). While
+pip only downloads, nothing is written: losing the network never costs an environment that works.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def _make(root: Path) -> None:
     # We may be running on the environment's own Python, which is about to be removed; its base stays.
     base: str = getattr(sys, "_base_executable", None) or sys.executable
     if folder.exists():
-        say("an earlier set-up was cut short, or its Python is gone: making the environment anew")
+        say("an earlier set-up did not finish, or its Python is gone: making the environment anew")
         shutil.rmtree(folder)
     _marker(root).parent.mkdir(parents=True)
     _marker(root).touch()
@@ -85,13 +86,13 @@ def _make(root: Path) -> None:
                 f"  Install it, then run this again:  sudo apt-get install python{version}-venv"
             )
         raise failure("making the Python environment", output, log)
+    _marker(root).unlink()
 
 
 def _install(root: Path, requirements: Requirements) -> None:
     wanted = len(re.findall(r"^[\w.-]+==", (root / requirements.lock).read_text(), re.MULTILINE))
     say(f"installing {requirements.purpose} (up to {wanted} packages; only when {requirements.lock} has changed)")
     _marker(root).parent.mkdir(parents=True, exist_ok=True)
-    _marker(root).touch()
     collected = 0
 
     def progress(line: str) -> str | None:
@@ -99,24 +100,23 @@ def _install(root: Path, requirements: Requirements) -> None:
         if line.startswith("Collecting "):
             collected += 1
             return f"[{min(collected, wanted)}/{wanted}] {line.split()[1]}"
-        return "unpacking" if line.startswith("Installing collected") else None
+        if line.startswith("Installing collected"):
+            _marker(root).touch()
+            return "unpacking"
+        return None
 
     log = state_folder(root) / "pip.log"
     # Ready-made packages only: building PyAV or the QUIC library from source would need compilers and an hour.
-    options = [
-        "--disable-pip-version-check",
-        "--no-input",
-        "--progress-bar=off",
-        "--require-hashes",
-        "--only-binary=:all:",
-    ]
-    command = [python_of(root), "-I", "-m", "pip", "install", *options, "-r", root / requirements.lock]
+    safe = ["--require-hashes", "--only-binary=:all:"]
+    quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar=off"]
+    pip = [str(python_of(root)), "-I", "-m", "pip"]
+    command = [*pip, "install", *safe, *quiet, "-r", str(root / requirements.lock)]
     status, output = run_logged(command, log, progress=progress)
     if status != 0:
         raise failure(f"installing {requirements.purpose}", output, log)
     _see_sources(root)
     _stamp(root, requirements).write_text(_digest(root, requirements))
-    _marker(root).unlink()
+    _marker(root).unlink(missing_ok=True)
 
 
 def _see_sources(root: Path) -> None:
@@ -135,7 +135,7 @@ def _works(root: Path) -> bool:
 
 
 def _marker(root: Path) -> Path:
-    return folder_of(root) / ".skyriver" / "installing"
+    return folder_of(root) / ".skyriver" / "changing"
 
 
 def _stamp(root: Path, requirements: Requirements) -> Path:

@@ -52,8 +52,9 @@ _CAUSES: tuple[tuple[str, str], ...] = (
     (
         r"No matching distribution found for (?P<what>\S+)|Could not find a version that satisfies the requirement "
         r"(?P<also>\S+)",
-        "there is no ready-made package of {what} for this Python {python} on this system; Skyriver runs on Linux "
-        "x86-64 and arm64 and on macOS arm64, with Python 3.11 to 3.13 (set SKYRIVER_PYTHON to choose one)",
+        "pip found no ready-made package of {what} for Python {python} on this system. Either the package registry "
+        "cannot be reached (or your mirror lacks that version), or there is none: Skyriver runs on Linux x86-64 and "
+        "arm64 and on macOS arm64, with Python 3.11 to 3.13 (SKYRIVER_PYTHON chooses one)",
     ),
     (
         r"Permission denied|EACCES|Read-only file system|EROFS",

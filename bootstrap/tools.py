@@ -21,8 +21,8 @@ def run_logged(
 ) -> tuple[int, str]:
     """Run `command` to its end. Returns its exit status and its output (stdout and stderr, mixed).
 
-    `progress` turns a line of output into a short line to show, or None. Ctrl-C reaches the tool by itself, since
-    it is in our process group; we wait for its end so that it never works on behind our back.
+    `progress` is called with each line of output, and returns a short line to show, or None. Ctrl-C reaches the tool
+    by itself, since it is in our process group; we wait for its end so that it never works on behind our back.
     """
     shown = sys.stderr.isatty()
     lines: list[str] = []
@@ -44,7 +44,8 @@ def run_logged(
         for line in process.stdout:
             lines.append(line)
             file.write(line)
-            if shown and (note := progress(line)):
+            note = progress(line)
+            if shown and note:
                 print(f"\r\x1b[K  {note[:100]}", end="", file=sys.stderr, flush=True)
     if shown:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
