@@ -47,9 +47,9 @@ def python_of(root: Path) -> Path:
 
 def is_current(root: Path, requirements: Requirements) -> bool:
     """Whether the environment has exactly what the lock says, judged by its stamp."""
-    if _marker(root).exists() or not python_of(root).exists():
-        return False
     try:
+        if _marker(root).exists() or not python_of(root).exists():
+            return False
         return _stamp(root, requirements).read_text() == _digest(root, requirements)
     except OSError:
         return False
