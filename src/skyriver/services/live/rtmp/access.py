@@ -37,7 +37,7 @@ Authorise = Callable[[str], Publication | Refusal]
 
 
 UNKNOWN_KEY = Refusal(
-    "This stream key is not known here. Copy the key again from the channel's page: it may have been replaced or revoked."
+    "This stream key is not known here. Copy it again from the channel's page: it may have been replaced or revoked."
 )
 NO_KEY = Refusal(
     "No stream key was sent. Push to rtmp://HOST/live and put the channel's stream key in the encoder's key field, "

@@ -1,8 +1,8 @@
 """What a publication says, in order of arrival.
 
-A publication yields `MetaData`, `VideoConfig` and `AudioConfig` before the frames they describe, and again whenever they
-change. Times are the publisher's own, in milliseconds as they came over the wire: 32 bits that wrap after 49.7 days,
-with an arbitrary origin. `services.live.timestamps` turns them into media time; nothing else should do arithmetic on them.
+A publication yields `VideoConfig` and `AudioConfig` before the frames they describe, and again whenever they change.
+Times are the publisher's own, in milliseconds as they came over the wire: 32 bits that wrap after 49.7 days, with an
+arbitrary origin. `services.live.timestamps` turns them into media time; nothing else should do arithmetic on them.
 """
 
 from __future__ import annotations

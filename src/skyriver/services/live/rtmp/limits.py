@@ -23,7 +23,7 @@ class Limits:
     queue_events: int = 512
     """About 7 s of 30 fps video with AAC."""
     queue_bytes: int = 8 << 20
-    """Media that the station has not read yet; when either is reached, we stop reading the socket (TCP back-pressure)."""
+    """Media that the station has not read yet; when either is reached, we stop reading the socket: back-pressure."""
     max_unread_reply_bytes: int = 64 << 10
     """Replies the publisher does not read; a healthy one owes a few hundred bytes."""
     setup_timeout_s: float = 10.0
@@ -31,8 +31,10 @@ class Limits:
     idle_timeout_s: float = 15.0
     """Silence after which a publisher is given up; encoders send many messages a second."""
     stale_after_s: float = 3.0
-    """Silence after which a first-wins publisher gives way: its network died, and the same encoder is trying again."""
+    """Silence after which a first-wins publisher gives way: its network died, and the encoder is trying again."""
     video_within_s: float = 5.0
-    """Audio without H.264 for this long, by the publisher's own timestamps or by ours, is a stream without a picture."""
+    """Audio without H.264 for this long, by the publisher's timestamps or by ours, is a stream without a picture."""
     close_linger_s: float = 2.0
     """How long a refused publisher may take to read why."""
+    stop_grace_s: float = 5.0
+    """How long publications' tasks may take to finish when the server stops."""

@@ -27,7 +27,8 @@ class Publishing:
         peer: str,
         limits: Limits,
         pause: Callable[[bool], None],
-        refuse: Callable[[EndReason, Refusal], None],
+        refuse: Callable[[Publishing, EndReason, Refusal], None],
+        heard_at: Callable[[], float],
     ) -> None:
         self.publication = publication
         self.key_sha256 = key_sha256
@@ -35,6 +36,8 @@ class Publishing:
         self.peer = peer
         """The publisher's address, for people."""
         self.ended: Ended | None = None
+        self.heard_at = heard_at
+        """Monotonic time of the last bytes from this publisher."""
         self.media_bytes = 0
         """Payload bytes of audio and video received so far."""
         self._limits = limits
@@ -57,7 +60,8 @@ class Publishing:
 
     def stop(self, description: str, *, reason: EndReason = EndReason.REVOKED) -> None:
         """End this publication from our side; the publisher is told `description`. Repeating it does nothing."""
-        self._refuse(reason, Refusal(description, code="NetStream.Publish.Denied"))
+        if self.ended is None:
+            self._refuse(self, reason, Refusal(description, code="NetStream.Publish.Denied"))
 
     def __aiter__(self) -> AsyncIterator[MediaEvent]:
         return self
@@ -73,7 +77,7 @@ class Publishing:
                 self._arrival = None
         event = self._queue.popleft()
         self._queued_bytes -= _size_bytes(event)
-        if self._paused and self._below_half():
+        if self._paused and self.ended is None and self._below_half():
             self._paused = False
             self._pause(False)
         return event
