@@ -1,0 +1,22 @@
+"""The fabric: Media over QUIC under one adapter, with grants, gates, fail-over and metering.
+
+Broadcasts live in spaces; a space is the unit of isolation. Origins own broadcasts, edges fill from origins.
+"""
+
+from skyriver.fabric.hang import AudioTrack, Catalog, VideoTrack
+from skyriver.fabric.moq import Endpoint
+from skyriver.fabric.publisher import GROUP_US, Broadcast, MediaTrack, Publisher
+from skyriver.fabric.subscriber import MediaFrame, Subscriber
+
+__all__ = [
+    "GROUP_US",
+    "AudioTrack",
+    "Broadcast",
+    "Catalog",
+    "Endpoint",
+    "MediaFrame",
+    "MediaTrack",
+    "Publisher",
+    "Subscriber",
+    "VideoTrack",
+]

@@ -55,7 +55,9 @@ def load(chain_path: Path, key_path: Path, *, operator_owned: bool) -> Certifica
     if key.public_key() != leaf.public_key():
         raise InvalidInput(f"{key_path} is not the key of {chain_path}.", hint="Give the pair that belongs together.")
     if leaf.not_valid_after_utc <= utc_now():
-        raise InvalidInput(f"The certificate {chain_path} expired on {leaf.not_valid_after_utc:%Y-%m-%d}.", hint="Renew it.")
+        raise InvalidInput(
+            f"The certificate {chain_path} expired on {leaf.not_valid_after_utc:%Y-%m-%d}.", hint="Renew it."
+        )
     digest = leaf.fingerprint(hashes.SHA256()).hex()
     return Certificate(chain_path, key_path, digest, leaf.not_valid_after_utc, operator_owned)
 
@@ -86,7 +88,9 @@ def issue(folder: Path, hosts: tuple[str, ...], *, now: datetime | None = None) 
         _write_private(key_path, private)
         chain_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     except OSError as error:
-        raise WorldBroke(f"Storing a relay certificate in {folder} failed: {error}.", hint="Free or unlock it.") from error
+        raise WorldBroke(
+            f"Storing a relay certificate in {folder} failed: {error}.", hint="Free or unlock it."
+        ) from error
     return Certificate(chain_path, key_path, digest, certificate.not_valid_after_utc)
 
 

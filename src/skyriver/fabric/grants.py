@@ -156,14 +156,18 @@ class Verifier:
         if self.is_denied(grant.jti):
             raise NotAuthenticated("The grant was revoked.", hint="Ask the API for a new one.", code="grant_revoked")
         if grant.root != space:
-            raise NotAllowed("The grant is for another space.", hint="Connect to the space it names.", code="foreign_space")
+            raise NotAllowed(
+                "The grant is for another space.", hint="Connect to the space it names.", code="foreign_space"
+            )
         return grant
 
     def _decode(self, token: str) -> dict[str, Any]:
         try:
             key = self._keys.get(jwt.get_unverified_header(token).get("kid", ""))
             if key is None:
-                raise NotAuthenticated("The grant was signed by a key this relay does not know.", code="grant_unknown_key")
+                raise NotAuthenticated(
+                    "The grant was signed by a key this relay does not know.", code="grant_unknown_key"
+                )
             options: Any = {"require": ["exp", "jti", "root"], "verify_exp": False, "verify_iat": False}
             claims: dict[str, Any] = jwt.decode(token, key, algorithms=["EdDSA"], options=options)
         except jwt.PyJWTError as error:

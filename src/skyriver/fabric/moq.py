@@ -1,0 +1,127 @@
+"""The one place that imports the Media-over-QUIC library (`moq-rs`, pinned exactly: its API changes between patch releases).
+
+Everything else in Skyriver uses the names below, so that an upgrade, or another engine, is a change to this package
+alone. What the library does that surprises is written beside the wrapper that copes with it, and held by
+tests/contract/test_moq.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import moq
+from moq import (
+    BroadcastConsumer,
+    BroadcastProducer,
+    Client,
+    Error,
+    Frame,
+    GroupConsumer,
+    GroupProducer,
+    OriginConsumer,
+    OriginProducer,
+    Request,
+    Route,
+    Server,
+    Session,
+    Subscription,
+    TrackConsumer,
+    TrackInfo,
+    TrackProducer,
+    TrackRequest,
+    is_auth,
+)
+
+__all__ = [
+    "BroadcastConsumer",
+    "BroadcastProducer",
+    "Endpoint",
+    "Error",
+    "Frame",
+    "GroupConsumer",
+    "GroupProducer",
+    "OriginConsumer",
+    "OriginProducer",
+    "Request",
+    "Route",
+    "Server",
+    "Session",
+    "TrackConsumer",
+    "TrackInfo",
+    "TrackProducer",
+    "TrackRequest",
+    "connect",
+    "is_auth",
+    "live_subscription",
+    "new_origin",
+    "silence_native_logs",
+]
+
+CACHE_BYTES = 16 * 1024 * 1024  # an origin without a bound was seen growing to 97 MB; with this one it stayed at 57
+MAX_AGE_US = 2_000_000  # the library's default of 0 raises OLD on the first slow group and ends a naive reader
+CONNECT_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a relay listens. `certificate_sha256`: hex fingerprints to pin; empty means: trust the system's authorities."""
+
+    url: str
+    certificate_sha256: tuple[str, ...] = ()
+
+
+def new_origin() -> OriginProducer:
+    """An empty origin with a bounded cache. Never leave a session's side unset: it would share the server's."""
+    return OriginProducer(cache_capacity_bytes=CACHE_BYTES)
+
+
+def live_subscription(*, priority: int = 0) -> Subscription:
+    """How live things are subscribed: groups older than two seconds are dropped rather than waited for."""
+    return Subscription(priority=priority, max_age_us=MAX_AGE_US)
+
+
+class connect:  # noqa: N801 - used like a function: `async with connect(...) as session`
+    """Dial a relay once. Reconnecting is ours to do: the library notices a dead peer only after 9 to 13 s.
+
+    A rejected session connects first and is closed a moment later, with 401 or 403 (see `is_auth`) or another code:
+    whoever dials must watch `Session.closed()`.
+
+    Raises on entering: TimeoutError after two seconds, or the library's `Error`.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, space: str, grant: str, *, publish: OriginProducer, subscribe: OriginProducer
+    ) -> None:
+        self._client = Client(
+            f"{endpoint.url}/{space}?jwt={grant}",
+            tls_fingerprints=list(endpoint.certificate_sha256) or None,
+            websocket_enabled=False,
+            reconnect=False,
+            publish=publish,
+            subscribe=subscribe,
+        )
+
+    async def __aenter__(self) -> Session:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            await self._client.__aenter__()
+        session = self._client.session
+        assert session is not None
+        return session
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._client.__aexit__(*exc)
+
+
+def silence_native_logs() -> None:
+    """Keep the native layer to errors: at lower levels it prints URLs, which hold grants."""
+    try:
+        moq.log_level("error")
+    except Error:
+        pass  # a process may set it once only; whoever was first has set the same
+
+
+def certificate_hashes(values: Sequence[str]) -> tuple[str, ...]:
+    """Fingerprints as the library wants them: lower-case hex without colons."""
+    return tuple(value.replace(":", "").lower() for value in values)

@@ -1,0 +1,77 @@
+"""One session at a relay: who holds it, what it has cost, when it must end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from skyriver.fabric import moq
+from skyriver.fabric.grants import Grant
+from skyriver.kernel.ids import new_id
+
+STALLED_S = 4.0  # bytes keep leaving, and nothing has been acknowledged for this long: the peer is dead (QUIC says so after 9 to 13)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a session has moved since its last fact. `(source, seq)` names the fact for ever; times are UTC."""
+
+    source: str
+    seq: int
+    space: str
+    jti: str
+    bytes_sent: int
+    bytes_received: int
+    from_at: datetime
+    to_at: datetime
+    final: bool
+
+
+class RelaySession:
+    """Holds a session open; drop it and the connection closes."""
+
+    def __init__(self, session: moq.Session, grant: Grant, now_s: float, now: datetime) -> None:
+        self.session_id = new_id("se")
+        self.session = session
+        self.grant = grant
+        self.opened_at_s = now_s
+        self.bytes_sent = 0
+        self.bytes_received = 0
+        self.egress_bytes_last = 0  # in the last sampling interval
+        self._packets_received = -1
+        self._silent_since_s = now_s
+        self._reported_sent = 0
+        self._reported_received = 0
+        self._reported_at = now
+        self._seq = 0
+
+    @property
+    def is_viewer(self) -> bool:
+        """A session of the public rather than of the platform, that something is sent to."""
+        return not self.grant.cluster and bool(self.grant.get)
+
+    def sample(self, now_s: float) -> None:
+        """Read the transport's counters (25 µs)."""
+        stats = self.session.stats()
+        if stats.bytes_sent is None:
+            return  # closed: the last reading stands
+        self.egress_bytes_last = stats.bytes_sent - self.bytes_sent
+        self.bytes_sent, self.bytes_received = stats.bytes_sent, stats.bytes_received or 0
+        if stats.packets_received != self._packets_received or self.egress_bytes_last == 0:
+            self._packets_received, self._silent_since_s = stats.packets_received or 0, now_s
+
+    def is_stalled(self, now_s: float) -> bool:
+        """Whether we send and send, and nobody acknowledges."""
+        return now_s - self._silent_since_s >= STALLED_S
+
+    def usage(self, now: datetime, *, final: bool = False) -> Usage | None:
+        """The delta since the last fact; `None` when nothing moved (a final one is always given)."""
+        sent, received = self.bytes_sent - self._reported_sent, self.bytes_received - self._reported_received
+        if not final and sent == 0 and received == 0:
+            return None
+        fact = Usage(
+            self.session_id, self._seq, self.grant.root, self.grant.jti, sent, received, self._reported_at, now, final
+        )
+        self._seq += 1
+        self._reported_sent, self._reported_received, self._reported_at = self.bytes_sent, self.bytes_received, now
+        return fact

@@ -1,0 +1,132 @@
+"""Following one broadcast of a space from ranked relays, whatever happens to any of them.
+
+Readers see each frame once, in decode order of its group: what the library delivers again after a relay died (it starts
+at the beginning of the current group) is dropped here by group and position in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+from skyriver.fabric import hang, moq
+from skyriver.fabric.uplink import Uplinks
+from skyriver.kernel.errors import InvalidInput
+
+log = logging.getLogger(__name__)
+
+_RETRY_S = 0.1
+
+
+@dataclass(frozen=True)
+class MediaFrame:
+    """One frame of a track. `pts_us` is media time; `keyframe` says that its group begins here."""
+
+    payload: bytes
+    pts_us: int
+    keyframe: bool
+    group: int
+
+
+class Once:
+    """Lets each frame of a track through once; the memory is that of the newest two groups."""
+
+    def __init__(self) -> None:
+        self._newest = -1
+        self._seen: dict[int, set[int]] = {}
+
+    def first_time(self, group: int, pts_us: int) -> bool:
+        """Whether this frame has not been seen; frames of groups older than the newest two count as seen."""
+        if group < self._newest - 1 and group not in self._seen:
+            return False
+        seen = self._seen.setdefault(group, set())
+        if pts_us in seen:
+            return False
+        seen.add(pts_us)
+        if group > self._newest:
+            self._newest = group
+            self._seen = {g: s for g, s in self._seen.items() if g >= group - 1}
+        return True
+
+
+class Subscriber:
+    """Follows the broadcast at `path`; `run` it in a task group beside its readers."""
+
+    def __init__(self, endpoints: Sequence[moq.Endpoint], space: str, grant: Callable[[], str], path: str) -> None:
+        self.path = path
+        self._endpoints = tuple(endpoints)
+        self._uplinks = Uplinks(space, grant)
+        self._closed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Keep the uplinks open until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            self._uplinks.follow(self._endpoints, tasks)
+            await asyncio.get_running_loop().create_future()
+
+    async def catalogs(self) -> AsyncIterator[hang.Catalog]:
+        """Each catalog as it is published, for ever."""
+        async for frame in self._raw_frames(hang.CATALOG_TRACK):
+            try:
+                yield hang.Catalog.from_json(frame[1].payload)
+            except InvalidInput as error:
+                log.warning("an unreadable catalog was skipped", extra={"reason": error.message})
+
+    async def frames(self, track: str) -> AsyncIterator[MediaFrame]:
+        """Each frame of `track` once, for ever; waits through every interruption."""
+        once = Once()
+        open_group = -1
+        async for group, frame in self._raw_frames(track):
+            pts_us, payload = hang.decode_frame(frame.payload)
+            if group < open_group or not payload or not once.first_time(group, pts_us):
+                continue
+            keyframe = group > open_group
+            open_group = group
+            yield MediaFrame(bytes(payload), pts_us, keyframe, group)
+
+    async def _raw_frames(self, track: str) -> AsyncIterator[tuple[int, moq.Frame]]:
+        consumer = self._uplinks.origin.consume()
+        while True:
+            try:
+                broadcast = await consumer.announced_broadcast(self.path)
+                subscription = await broadcast.subscribe_track(track, moq.live_subscription())
+                async for item in read_groups(subscription):
+                    yield item
+            except moq.Error as error:
+                log.info("a track was interrupted; asking again", extra={"track": track, "reason": str(error)})
+            await asyncio.sleep(_RETRY_S)
+
+
+async def read_groups(subscription: moq.TrackConsumer) -> AsyncIterator[tuple[int, moq.Frame]]:
+    """`(group number, frame)` of a track as they arrive; a newer group ends the wait for an older one's rest.
+
+    One group's failure (too old, its relay died) is not the track's. Ends when the track does.
+    """
+    group = await subscription.recv_group()
+    following: asyncio.Future[moq.GroupConsumer | None] | None = None
+    try:
+        while group is not None:
+            following = asyncio.ensure_future(subscription.recv_group())
+            while True:
+                reading = asyncio.ensure_future(group.read_frame())
+                await asyncio.wait({reading, following}, return_when=asyncio.FIRST_COMPLETED)
+                if not reading.done():  # a newer group has begun: give the rest of this one a last moment
+                    await asyncio.wait({reading}, timeout=_LAST_MOMENT_S)
+                if not reading.done():
+                    reading.cancel()
+                    break
+                frame = None if reading.exception() is not None else reading.result()
+                if frame is None:
+                    break
+                yield group.sequence, frame
+            group.cancel()
+            group = await following
+    finally:
+        if following is not None:
+            following.cancel()
+        subscription.cancel()
+
+
+_LAST_MOMENT_S = 0.2

@@ -1,0 +1,159 @@
+"""A session to a relay that is kept alive for ever: dialled, watched, closed when its peer is dead, dialled again.
+
+One `Uplink` owns one session at a time. Who uses it hands over the two origins it is wired to; what is published or
+subscribed through those origins survives the session, because origins outlive sessions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import random
+from collections.abc import Callable
+
+from skyriver.fabric import moq
+from skyriver.fabric.liveness import DEAD_AFTER_S, POLL_S, Liveness, Verdict
+from skyriver.kernel.clock import monotonic_s
+from skyriver.kernel.logs import scrub
+
+log = logging.getLogger(__name__)
+
+POKE_PREFIX = "_poke"  # paths that begin with an underscore belong to the fabric; gates never let them into a space
+_poke_numbers = itertools.count()  # several uplinks share an origin, and a path has one best route only
+REDIAL_FIRST_S, REDIAL_MAX_S = 0.1, 2.0
+REDIAL_REFUSED_S = 2.0  # a refused grant does not become valid by asking faster
+LINGER_S = 0.3  # leaving at once would lose the CLOSE, and the relay would hold the session for 11 s
+
+
+class Uplink:
+    """Keeps one session to `endpoint` open in `space`.
+
+    Args:
+        grant: called before each dial; returns the grant to present (it may have been renewed since).
+        publish: what this side offers. subscribe: where the peer's broadcasts appear.
+        poke: a broadcast in `publish` that may be re-priced to provoke an acknowledgement; see `liveness`.
+    """
+
+    def __init__(
+        self,
+        endpoint: moq.Endpoint,
+        space: str,
+        grant: Callable[[], str],
+        *,
+        publish: moq.OriginProducer,
+        subscribe: moq.OriginProducer,
+        dead_after_s: float = DEAD_AFTER_S,
+    ) -> None:
+        self.endpoint = endpoint
+        self.space = space
+        self._grant = grant
+        self._publish = publish
+        self._subscribe = subscribe
+        self._dead_after_s = dead_after_s
+        self._poke = publish.create_broadcast(f"{POKE_PREFIX}/{next(_poke_numbers)}")
+        self._poke_announced = False
+        self._session: moq.Session | None = None
+        self.connected = asyncio.Event()
+        self.connects = 0
+
+    @property
+    def session(self) -> moq.Session | None:
+        """The session now, if there is one."""
+        return self._session
+
+    async def run(self) -> None:
+        """Hold the session until cancelled; cancellation closes it and lingers so that the peer learns of it."""
+        delay_s = REDIAL_FIRST_S
+        while True:
+            started_s = monotonic_s()
+            try:
+                await self._hold()
+                refused = False
+            except (moq.Error, TimeoutError, OSError) as error:
+                refused = moq.is_auth(error)
+                log.log(
+                    logging.WARNING if refused else logging.INFO,
+                    "the session to a relay ended; dialling again",
+                    extra={"relay": self.endpoint.url, "space": self.space, "reason": scrub(str(error) or repr(error))},
+                )
+            if monotonic_s() - started_s > REDIAL_MAX_S:
+                delay_s = REDIAL_FIRST_S
+            await asyncio.sleep(REDIAL_REFUSED_S if refused else delay_s * random.uniform(0.5, 1.0))
+            delay_s = min(delay_s * 2, REDIAL_MAX_S)
+
+    async def _hold(self) -> None:
+        dial = moq.connect(self.endpoint, self.space, self._grant(), publish=self._publish, subscribe=self._subscribe)
+        async with dial as session:
+            self._session = session
+            self.connects += 1
+            self.connected.set()
+            closed = asyncio.ensure_future(session.closed())
+            try:
+                await self._watch(session, closed)
+            except asyncio.CancelledError:
+                session.shutdown()
+                await asyncio.sleep(LINGER_S)
+                raise
+            finally:
+                closed.cancel()
+                self._session = None
+                self.connected.clear()
+
+    async def _watch(self, session: moq.Session, closed: asyncio.Future[None]) -> None:
+        liveness = Liveness(heard_at_s=monotonic_s(), dead_after_s=self._dead_after_s)
+        while True:
+            done, _ = await asyncio.wait({closed}, timeout=POLL_S)
+            if done:
+                closed.result()  # raises the reason, as a rule
+                return
+            verdict = liveness.look(session.stats().packets_received, monotonic_s())
+            if verdict is Verdict.POKE:
+                self._send_poke()
+            elif verdict is Verdict.DEAD:
+                session.cancel(1)
+                raise TimeoutError(f"nothing was heard from {self.endpoint.url} for {self._dead_after_s} s")
+
+    def _send_poke(self) -> None:
+        """Announce or retract a name nobody listens to: sent at once, where a new price waits 100 ms for more."""
+        if self._poke_announced:
+            self._poke.unannounce()
+        else:
+            self._poke.announce()
+        self._poke_announced = not self._poke_announced
+
+
+class Uplinks:
+    """Several ranked relays feeding one origin: the library takes the best route, we make sure that routes are true.
+
+    Used by whoever SUBSCRIBES: an edge for one space, a transcoder. When a relay dies, its session is closed within
+    `DEAD_AFTER_S`; the library re-subscribes through the other one in milliseconds, starting again at the
+    beginning of the current group, so readers must drop what they have already seen.
+    """
+
+    def __init__(self, space: str, grant: Callable[[], str]) -> None:
+        self.space = space
+        self.origin = moq.new_origin()
+        self._grant = grant
+        self._tasks: dict[moq.Endpoint, asyncio.Task[None]] = {}
+        self._uplinks: dict[moq.Endpoint, Uplink] = {}
+
+    @property
+    def sessions(self) -> list[moq.Session]:
+        """The sessions that are open now."""
+        return [u.session for u in self._uplinks.values() if u.session is not None]
+
+    def follow(self, endpoints: tuple[moq.Endpoint, ...], tasks: asyncio.TaskGroup) -> None:
+        """Keep sessions to exactly these relays from now on."""
+        for endpoint in set(self._tasks) - set(endpoints):
+            self._tasks.pop(endpoint).cancel()
+            del self._uplinks[endpoint]
+        for endpoint in endpoints:
+            if endpoint not in self._tasks:
+                uplink = Uplink(endpoint, self.space, self._grant, publish=moq.new_origin(), subscribe=self.origin)
+                self._uplinks[endpoint] = uplink
+                self._tasks[endpoint] = tasks.create_task(uplink.run())
+
+    def close(self) -> None:
+        """Close every session; the tasks end in the group they were started in."""
+        self.follow((), asyncio.TaskGroup())
