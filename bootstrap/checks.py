@@ -96,7 +96,7 @@ def _run_pytest(root: Path, arguments: Sequence[str]) -> Result:
     started = time.monotonic()
     command = [str(environment.python_of(root)), "-m", "pytest", f"--junitxml={report}", *arguments]
     status = _run(command, root, PYTEST_LIMIT_S)
-    result = _counted(report)
+    result = counted(report)
     result.duration_s = time.monotonic() - started
     if status is None:
         result.note = f"stopped after {PYTEST_LIMIT_S:.0f} s"
@@ -107,7 +107,7 @@ def _run_pytest(root: Path, arguments: Sequence[str]) -> Result:
     return result
 
 
-def _counted(report: Path) -> Result:
+def counted(report: Path) -> Result:
     """Counts from pytest's own report; nothing when pytest did not live to write it."""
     result = Result("pytest")
     if report.exists():

@@ -33,7 +33,7 @@ def is_current(root: Path) -> bool:
     if not _sources(root).exists():
         return True
     try:
-        return (_built(root) / "index.html").exists() and _stamp(root).read_text() == _digest(_sources(root))
+        return (_built(root) / "index.html").exists() and _stamp(root).read_text() == digest_of(_sources(root))
     except OSError:
         return False
 
@@ -43,7 +43,7 @@ def bring_up_to_date(root: Path) -> None:
     if is_current(root):
         return
     npm = find_npm(root)
-    digest = _digest(_sources(root))
+    digest = digest_of(_sources(root))
     install_packages(root, npm)
     say("building the console (only when its sources have changed)")
     log = state_folder(root) / "console.log"
@@ -106,7 +106,7 @@ def _put_in_place(made: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _digest(folder: Path) -> str:
+def digest_of(folder: Path) -> str:
     """One digest over the names and contents of all sources."""
     digest = hashlib.sha256()
     for here, folders, files in os.walk(folder):

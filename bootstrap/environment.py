@@ -50,7 +50,7 @@ def is_current(root: Path, requirements: Requirements) -> bool:
     try:
         if _marker(root).exists() or not python_of(root).exists():
             return False
-        return _stamp(root, requirements).read_text() == _digest(root, requirements)
+        return _stamp(root, requirements).read_text() == digest_of(root, requirements)
     except OSError:
         return False
 
@@ -115,7 +115,7 @@ def _install(root: Path, requirements: Requirements) -> None:
     if status != 0:
         raise failure(f"installing {requirements.purpose}", output, log)
     _see_sources(root)
-    _stamp(root, requirements).write_text(_digest(root, requirements))
+    _stamp(root, requirements).write_text(digest_of(root, requirements))
     _marker(root).unlink(missing_ok=True)
 
 
@@ -142,5 +142,6 @@ def _stamp(root: Path, requirements: Requirements) -> Path:
     return folder_of(root) / ".skyriver" / requirements.name
 
 
-def _digest(root: Path, requirements: Requirements) -> str:
+def digest_of(root: Path, requirements: Requirements) -> str:
+    """The stamp that an environment with this very lock has."""
     return hashlib.sha256((root / requirements.lock).read_bytes()).hexdigest()

@@ -25,4 +25,4 @@ def new_id(prefix: str) -> str:
 
 def is_id(text: str, prefix: str | None = None) -> bool:
     """Whether `text` has the shape of an id (and, if given, of that kind)."""
-    return bool(ID_PATTERN.match(text)) and (prefix is None or text.startswith(f"{prefix}_"))
+    return bool(ID_PATTERN.fullmatch(text)) and (prefix is None or text.startswith(f"{prefix}_"))

@@ -1,0 +1,80 @@
+"""The product as a wheel: built from this checkout, installed into a clean environment elsewhere, and run there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.packaging
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    """Run to the end, away from the checkout and its imports; the output is shown when it fails."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    ran = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, f"{command}\n{ran.stdout}\n{ran.stderr}"
+    return ran.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout, its console included."""
+    if not (ROOT / "src" / "skyriver" / "console_dist" / "index.html").exists():
+        pytest.skip("the console is not built here: run ./skyriver once")
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT, cwd=folder)
+    (made,) = folder.glob("skyriver-*.whl")
+    return made
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `bin` folder of a clean environment with the wheel and the locked libraries in it."""
+    folder = tmp_path_factory.mktemp("elsewhere") / "venv"
+    venv.create(folder, with_pip=True, symlinks=True)
+    python = str(folder / "bin" / "python")
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    run(*pip, "--require-hashes", "--only-binary=:all:", "-r", ROOT / "requirements.lock", cwd=folder)
+    run(*pip, "--no-deps", wheel, cwd=folder)
+    run(python, "-m", "pip", "check", cwd=folder)
+    return folder / "bin"
+
+
+def test_the_wheel_holds_the_console_the_migrations_and_the_licences(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "skyriver/console_dist/index.html" in names
+    assert any(name.startswith("skyriver/console_dist/assets/") and name.endswith(".js") for name in names)
+    assert any(name.startswith("skyriver/platform/store/migrations/versions/") for name in names)
+    assert "skyriver/py.typed" in names
+    assert {name.rsplit("/", 1)[1] for name in names if "/licenses/" in name} == {"LICENSE", "NOTICE"}
+
+
+def test_the_wheel_holds_nothing_else(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names} == {"skyriver", wheel.name.split("-py3")[0] + ".dist-info"}
+    assert not [name for name in names if "__pycache__" in name or name.endswith((".map", ".log", ".db"))]
+
+
+def test_the_command_runs_away_from_the_checkout(installed: Path, tmp_path: Path) -> None:
+    assert "up" in run(installed / "skyriver", "--help", cwd=tmp_path)
+
+
+def test_every_module_imports_with_the_declared_libraries_alone(installed: Path, tmp_path: Path) -> None:
+    script = """
+import importlib, pkgutil, skyriver
+walked = pkgutil.walk_packages(skyriver.__path__, "skyriver.")
+names = [m.name for m in walked if not m.name.endswith("__main__") and ".migrations" not in m.name]
+for name in names:
+    importlib.import_module(name)
+print(len(names), skyriver.__file__)
+"""
+    count, path = run(installed / "python", "-c", script, cwd=tmp_path).split()
+    assert int(count) > 50
+    assert not Path(path).is_relative_to(ROOT)
