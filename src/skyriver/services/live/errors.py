@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skyriver.kernel.errors import Conflict, InvalidInput, NotFound, NotReady, TooMany
+from skyriver.kernel.errors import Conflict, NotFound, NotReady, TooMany
 
 
 class ChannelNotFound(NotFound):
@@ -63,16 +63,6 @@ class NothingToKill(Conflict):
         super().__init__(
             f"No running {stage} serves the channel {channel!r} now, so there is nothing to kill.",
             hint="Publish to the channel first, and watch it if the stage is `edge`.",
-        )
-
-
-class EdgeChoiceNeeded(InvalidInput):
-    code = "edge_choice_needed"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The drill `edge` kills one relay, and the request does not say which.",
-            hint="Give `edge_node_id`: a node id from the watch ticket's `edges`.",
         )
 
 

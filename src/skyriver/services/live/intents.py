@@ -1,22 +1,29 @@
 """What should run for live channels: rows and what is observed -> workload intents. The planner places them.
 
-Everything here is a function of its arguments, so that the same moment always gives the same plan and a spec changes
+`plan_live` is a function of its arguments, so that the same moment always gives the same plan and a spec changes
 only when something in it really did: a changed spec is a command to a running process.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from skyriver.platform.workloads.model import NodeState, ObservedNode, ObservedState, WorkloadIntent
 from skyriver.services.live.model import PROFILES, Profile, ProfileName, Takeover, home_of, is_wanted, space_of
+from skyriver.services.live.records import ChannelRecord, FeederRecord, InputRecord, StreamKeyRecord
 
 STATION = "live.station"
 TRANSCODER = "live.transcoder"
 FEEDER = "live.feeder"
+
+FeederKeyReader = Callable[[str], str | None]
+"""Channel id -> the feeder's clear stream key, None where this process does not have it."""
 
 DEFAULT_RTMP_PORT = 1935  # IANA's port for macromedia-fcs, which every encoder assumes
 
@@ -46,8 +53,9 @@ class ChannelPlan:
     feeder: FeederPlan | None = None
 
     @property
-    def has_input(self) -> bool:
-        return self.input_since is not None and self.input_ended_at is None
+    def publisher_node_id(self) -> str | None:
+        """The node where its publisher is now."""
+        return self.input_node_id if self.input_since is not None and self.input_ended_at is None else None
 
     def wants_transcoder(self, now: datetime) -> bool:
         return is_wanted(self.input_since, self.input_ended_at, now)
@@ -67,7 +75,7 @@ def plan_live(
     channels: Sequence[ChannelPlan], observed: ObservedState, *, now: datetime, rtmp_port: int = DEFAULT_RTMP_PORT
 ) -> list[WorkloadIntent]:
     """All intents of the service: a station on each core node, transcoders and feeders where they are wanted."""
-    homes = {channel.channel_id: home_node(channel, observed) for channel in channels}
+    homes = {c.channel_id: home_node(c.channel_id, observed, input_node_id=c.publisher_node_id) for c in channels}
     intents = []
     for node in core_nodes(observed):
         carried = [c for c in channels if (home := homes[c.channel_id]) is not None and home.id == node.id]
@@ -81,24 +89,56 @@ def plan_live(
     return intents
 
 
+async def read_plans(session: AsyncSession, feeder_key: FeederKeyReader) -> list[ChannelPlan]:
+    """Every channel, as planning needs it; a feeder whose key this process does not have is left out."""
+    keys: dict[str, list[str]] = {}
+    for channel_id, digest in (
+        await session.execute(select(StreamKeyRecord.channel_id, StreamKeyRecord.secret_sha256))
+    ).tuples():
+        keys.setdefault(channel_id, []).append(digest)
+    inputs = {row.channel_id: row for row in (await session.scalars(select(InputRecord))).all()}
+    feeders = {
+        row.channel_id: FeederPlan(key, row.width, row.height, row.fps)
+        for row in (await session.scalars(select(FeederRecord))).all()
+        if (key := feeder_key(row.channel_id)) is not None
+    }
+    channels = (await session.scalars(select(ChannelRecord).order_by(ChannelRecord.id))).all()
+    return [
+        ChannelPlan(
+            channel_id=channel.id,
+            tenant_id=channel.tenant_id,
+            takeover=Takeover(channel.takeover),
+            profile=ProfileName(channel.profile),
+            key_sha256=tuple(sorted(keys.get(channel.id, ()))),
+            input_since=seen.since if (seen := inputs.get(channel.id)) else None,
+            input_ended_at=seen.ended_at if seen else None,
+            input_node_id=seen.node_id if seen else None,
+            feeder=feeders.get(channel.id),
+        )
+        for channel in channels
+    ]
+
+
 def core_nodes(observed: ObservedState) -> list[ObservedNode]:
     return sorted((node for node in observed.nodes if node.role == "core"), key=lambda node: node.id)
 
 
-def home_node(channel: ChannelPlan, observed: ObservedState) -> ObservedNode | None:
+def home_node(channel_id: str, observed: ObservedState, *, input_node_id: str | None = None) -> ObservedNode | None:
     """Where the channel's publisher is to come: where it is now, else its hashed home among the usable core nodes.
 
     Nodes that are draining or dead come into question only when there is no other: a list that is empty would take the
     keys away from every station, and a publisher that runs there does not care what we think of its node.
+
+    Args:
+        input_node_id: where its publisher is now, if it has one.
     """
     nodes = core_nodes(observed)
     present = [node for node in nodes if node.state is not NodeState.DEAD] or nodes
-    if channel.has_input:
-        for node in present:
-            if node.id == channel.input_node_id:
-                return node
+    for node in present:
+        if node.id == input_node_id:
+            return node
     usable = [node for node in present if not node.draining] or present
-    home_id = home_of(channel.channel_id, [node.id for node in usable])
+    home_id = home_of(channel_id, [node.id for node in usable])
     return next((node for node in usable if node.id == home_id), None)
 
 

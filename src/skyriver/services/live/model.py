@@ -194,11 +194,18 @@ class Life:
 
 
 def is_wanted(since: datetime | None, ended_at: datetime | None, now: datetime) -> bool:
-    """Whether a channel with this input (see `Life`) has work to do: there is input, or it is held."""
-    return since is not None and (ended_at is None or now - ended_at < HOLD)
+    """Whether a channel with this input (see `Life`) has work to do: there is input, or it is held.
+
+    An end that lies far in the future was written by a clock that has been set back since: it is over.
+    """
+    return since is not None and (ended_at is None or abs(now - ended_at) < HOLD)
 
 
 # --- names and places ---------------------------------------------------------------------------------------------
+
+
+BROADCAST = "live"
+"""The broadcast that viewers get. The station's `src` is in the same space and is not for them."""
 
 
 def space_of(channel_id: str) -> str:

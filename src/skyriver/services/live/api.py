@@ -1,0 +1,207 @@
+"""The HTTP routes of live channels. Nothing is decided here: shapes in, an operation, shapes out."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from skyriver.kernel.clock import utc_now
+from skyriver.platform.identity import Principal, record_audit
+from skyriver.platform.web import (
+    Admin,
+    Caller,
+    Member,
+    Once,
+    Page,
+    Paging,
+    Provided,
+    Reader,
+    RuntimeDep,
+    Writer,
+    fetch_page,
+    problems,
+)
+from skyriver.services.live import service
+from skyriver.services.live.drill import choose_victim
+from skyriver.services.live.observe import Live
+from skyriver.services.live.records import ChannelRecord, StreamKeyRecord
+from skyriver.services.live.shapes import (
+    ChannelPatch,
+    ChannelShape,
+    CreatedChannel,
+    CreatedStreamKey,
+    Drilled,
+    DrillOrder,
+    IdOrSlug,
+    KeyId,
+    NewChannel,
+    NewStreamKey,
+    SlugInPath,
+    StreamKeyShape,
+    Watcher,
+    WatchTicket,
+    channel_shape,
+    created_stream_key,
+    stream_key_shape,
+)
+from skyriver.services.live.tickets import issue_ticket
+
+router = APIRouter(prefix="/v1", tags=["live"])
+LiveDep = Annotated[Live, Provided(Live)]
+
+
+def _shape(live: Live, channel: ChannelRecord) -> ChannelShape:
+    return channel_shape(channel, live.seen(channel.id), live.rtmp_url(channel.id))
+
+
+async def _own(session: AsyncSession, caller: Principal, id_or_slug: str) -> ChannelRecord:
+    return await service.find_channel(session, caller.tenant_id, id_or_slug)
+
+
+# --- channels -----------------------------------------------------------------------------------------------------
+
+
+@router.get("/channels")
+async def list_channels(caller: Caller, session: Reader, live: LiveDep, paging: Paging) -> Page[ChannelShape]:
+    """Your tenant's channels, oldest first."""
+    rows, cursor = await fetch_page(session, service.channels_of(caller), ChannelRecord.id, paging)
+    return Page(items=[_shape(live, channel) for channel in rows], next_cursor=cursor)
+
+
+@router.post("/channels", status_code=201, responses=problems(409))
+async def create_channel(
+    body: NewChannel, caller: Member, session: Writer, live: LiveDep, once: Once
+) -> CreatedChannel:
+    """Make a channel and its first stream key, which is shown in this answer and never again."""
+
+    async def create() -> CreatedChannel:
+        channel, secret = await service.create_channel(session, caller, body.draft())
+        return CreatedChannel(channel=_shape(live, channel), stream_key=secret)
+
+    created = await once(session, caller, body, CreatedChannel, create)
+    live.plan_after_commit(session)
+    return created
+
+
+@router.get("/channels/{id_or_slug}", responses=problems(404))
+async def show_channel(id_or_slug: IdOrSlug, caller: Caller, session: Reader, live: LiveDep) -> ChannelShape:
+    """One channel: what you set, and what is seen of it now."""
+    return _shape(live, await _own(session, caller, id_or_slug))
+
+
+@router.patch("/channels/{id_or_slug}", responses=problems(404, 409))
+async def change_channel(
+    id_or_slug: IdOrSlug, body: ChannelPatch, caller: Member, session: Writer, live: LiveDep
+) -> ChannelShape:
+    """Change what is given; a running show goes on."""
+    channel = await _own(session, caller, id_or_slug)
+    await service.change_channel(session, caller, channel, body.change())
+    live.plan_after_commit(session)
+    return _shape(live, channel)
+
+
+@router.delete("/channels/{id_or_slug}", status_code=204, responses=problems(404))
+async def delete_channel(id_or_slug: IdOrSlug, caller: Member, session: Writer, live: LiveDep) -> None:
+    """Remove a channel with its keys; whoever publishes or watches is cut off."""
+    await service.delete_channel(session, caller, await _own(session, caller, id_or_slug))
+    live.plan_after_commit(session)
+
+
+# --- stream keys --------------------------------------------------------------------------------------------------
+
+
+@router.get("/channels/{id_or_slug}/stream-keys", responses=problems(404))
+async def list_stream_keys(
+    id_or_slug: IdOrSlug, caller: Member, session: Reader, paging: Paging
+) -> Page[StreamKeyShape]:
+    """A channel's stream keys, without the secrets: those were shown once."""
+    channel = await _own(session, caller, id_or_slug)
+    rows, cursor = await fetch_page(session, service.stream_keys_of(channel), StreamKeyRecord.id, paging)
+    return Page(items=[stream_key_shape(key) for key in rows], next_cursor=cursor)
+
+
+@router.post("/channels/{id_or_slug}/stream-keys", status_code=201, responses=problems(404, 409))
+async def create_stream_key(
+    id_or_slug: IdOrSlug, body: NewStreamKey, caller: Member, session: Writer, live: LiveDep, once: Once
+) -> CreatedStreamKey:
+    """One more stream key, shown in this answer and never again."""
+    channel = await _own(session, caller, id_or_slug)
+
+    async def create() -> CreatedStreamKey:
+        return created_stream_key(*await service.create_stream_key(session, caller, channel, body.name))
+
+    created = await once(session, caller, body, CreatedStreamKey, create)
+    live.plan_after_commit(session)
+    return created
+
+
+@router.post("/channels/{id_or_slug}/stream-keys/{key_id}/rotate", responses=problems(404))
+async def rotate_stream_key(
+    id_or_slug: IdOrSlug, key_id: KeyId, caller: Member, session: Writer, live: LiveDep
+) -> CreatedStreamKey:
+    """Replace a key: the old one ends at once, the new one is shown in this answer and never again."""
+    channel = await _own(session, caller, id_or_slug)
+    rotated = created_stream_key(*await service.rotate_stream_key(session, caller, channel, key_id))
+    live.plan_after_commit(session)
+    return rotated
+
+
+@router.delete("/channels/{id_or_slug}/stream-keys/{key_id}", status_code=204, responses=problems(404))
+async def revoke_stream_key(
+    id_or_slug: IdOrSlug, key_id: KeyId, caller: Member, session: Writer, live: LiveDep
+) -> None:
+    """End a key; whoever publishes with it is disconnected."""
+    await service.revoke_stream_key(session, caller, await _own(session, caller, id_or_slug), key_id)
+    live.plan_after_commit(session)
+
+
+# --- watching -----------------------------------------------------------------------------------------------------
+
+
+@router.post("/channels/{id_or_slug}/watch", responses=problems(404, 503))
+async def watch_channel(
+    id_or_slug: IdOrSlug, caller: Caller, session: Reader, live: LiveDep, body: Watcher | None = None
+) -> WatchTicket:
+    """A ticket to watch one of your channels: a grant for minutes, and ranked edges."""
+    return await _ticket(live, await _own(session, caller, id_or_slug), body)
+
+
+@router.post("/public/{tenant_slug}/{channel_slug}/watch", responses=problems(404, 429, 503))
+async def watch_public_channel(
+    tenant_slug: SlugInPath,
+    channel_slug: SlugInPath,
+    request: Request,
+    session: Reader,
+    live: LiveDep,
+    body: Watcher | None = None,
+) -> WatchTicket:
+    """A ticket to watch a public channel, without signing in; at a limited rate per address."""
+    live.allowance.take(request.client.host if request.client else "")
+    return await _ticket(live, await service.find_public_channel(session, tenant_slug, channel_slug), body)
+
+
+async def _ticket(live: Live, channel: ChannelRecord, body: Watcher | None) -> WatchTicket:
+    watcher = body or Watcher()
+    viewer = watcher.viewer or secrets.token_urlsafe(9)
+    state = live.seen(channel.id).state
+    return await issue_ticket(live.cloud, channel, state, viewer=viewer, region=watcher.region)
+
+
+# --- drills -------------------------------------------------------------------------------------------------------
+
+
+@router.post("/channels/{id_or_slug}/drill", responses=problems(403, 404, 409, 503))
+async def drill_channel(
+    id_or_slug: IdOrSlug, body: DrillOrder, caller: Admin, runtime: RuntimeDep, live: LiveDep
+) -> Drilled:
+    """Kill a real workload of a running show, to see its viewers go on. Edges and origins: operators only."""
+    async with runtime.store.transaction() as session:  # closed before the kill: nothing waits inside a transaction
+        channel = await _own(session, caller, id_or_slug)
+        victim = choose_victim(caller, channel, body.stage, live.cloud.observed(), body.edge_node_id)
+        record_audit(session, caller, "channel.drilled", channel.id, stage=body.stage, workload_id=victim.id)
+    at = utc_now()
+    await live.cloud.kill(victim.id)
+    return Drilled(killed=victim.id, at=at)

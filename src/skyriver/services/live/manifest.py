@@ -1,0 +1,60 @@
+"""Everything that live channels bring to the platform, in one value."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from skyriver.kernel.clock import utc_now
+from skyriver.platform.manifest import Component, Service
+from skyriver.platform.web import Runtime
+from skyriver.platform.workloads import ObservedState, WorkloadIntent
+from skyriver.services.live import api
+from skyriver.services.live.cloud import Cloud
+from skyriver.services.live.demo import FeederKeys
+from skyriver.services.live.intents import FEEDER, STATION, TRANSCODER, plan_live, read_plans
+from skyriver.services.live.meters import METERS
+from skyriver.services.live.observe import Live
+from skyriver.services.live.settings import LiveSettings
+
+
+class LiveProcess:
+    """The service within one API process: what `open` learns of the process, `intents` needs."""
+
+    def __init__(self) -> None:
+        self._feeder_keys: FeederKeys | None = None
+        self._settings = LiveSettings()
+
+    @asynccontextmanager
+    async def open(self, runtime: Runtime) -> AsyncIterator[Sequence[Component]]:
+        """Provide `Live` to the routes, and have it run."""
+        self._settings = LiveSettings.from_environment()
+        self._feeder_keys = FeederKeys(runtime.settings.data_dir)
+        live = Live(runtime.store, runtime.hub, runtime.get(Cloud), self._settings)
+        runtime.provide(live)
+        yield (live,)
+
+    async def intents(self, session: AsyncSession, observed: ObservedState) -> list[WorkloadIntent]:
+        """What should run for live channels now."""
+        feeder_key = self._feeder_keys.read if self._feeder_keys else lambda _channel_id: None
+        plans = await read_plans(session, feeder_key)
+        return plan_live(plans, observed, now=utc_now(), rtmp_port=self._settings.rtmp_port)
+
+
+def live_service() -> Service:
+    """The service for one API process."""
+    process = LiveProcess()
+    return Service(
+        name="live",
+        routers=(api.router,),
+        workload_kinds=(STATION, TRANSCODER, FEEDER),
+        meters=METERS,
+        intents=process.intents,
+        open=process.open,
+        console_pages=("channels",),
+    )
+
+
+SERVICE = live_service()

@@ -1,0 +1,14 @@
+"""What live channels are measured by, and may be charged for.
+
+The bytes come from usage facts of the relays, per space; the seconds from the lives of channels.
+"""
+
+from __future__ import annotations
+
+from skyriver.platform.manifest import Meter
+
+METERS = (
+    Meter("live.egress", "bytes", "sum"),  # sent to viewers
+    Meter("live.ingress", "bytes", "sum"),  # received from stations
+    Meter("live.viewers", "sessions", "max"),  # at once
+)

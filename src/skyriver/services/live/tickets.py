@@ -1,0 +1,67 @@
+"""Watch tickets: what a viewer needs to watch one channel, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from skyriver.platform.dispatch import EdgeRanking, HealthyNearSpread, RankedEdge, Viewer, candidates
+from skyriver.services.live.cloud import Cloud
+from skyriver.services.live.errors import NoEdge
+from skyriver.services.live.model import BROADCAST, ChannelState, space_of
+from skyriver.services.live.records import ChannelRecord
+from skyriver.services.live.shapes import EdgeShape, WatchTicket
+
+GRANT_LIFETIME = timedelta(minutes=15)
+"""Long enough to outlive an API that is being replaced; short enough that a channel made private is soon private.
+A viewer asks for the next ticket before this one ends."""
+
+LATENCY_TARGET_MS = 500
+"""The player's buffer: longer than the gap of an edge's failover (p99 400 ms), so that a kill is not seen."""
+
+
+async def issue_ticket(
+    cloud: Cloud,
+    channel: ChannelRecord,
+    state: ChannelState,
+    *,
+    viewer: str,
+    region: str | None = None,
+    ranking: EdgeRanking | None = None,
+) -> WatchTicket:
+    """A grant for one viewer of one channel, and the edges to try, best first.
+
+    A channel that is offline has tickets too: its viewers wait at an edge and see the first picture when it comes.
+
+    Raises:
+        NoEdge: no edge can serve now.
+    """
+    space = space_of(channel.id)
+    edges = (ranking or HealthyNearSpread()).rank(Viewer(viewer, space, region), candidates(cloud.observed(), space))
+    if not edges:
+        raise NoEdge()
+    grant = await cloud.viewer_grant(space, get=(BROADCAST,), lifetime=GRANT_LIFETIME, tenant_id=channel.tenant_id)
+    return WatchTicket(
+        channel_id=channel.id,
+        space=space,
+        grant=grant.token,
+        expires_at=grant.expires_at,
+        state=state,
+        edges=_edge_shapes(edges),
+        latency_target_ms=LATENCY_TARGET_MS,
+    )
+
+
+def _edge_shapes(edges: Sequence[RankedEdge]) -> list[EdgeShape]:
+    return [
+        EdgeShape(
+            node_id=ranked.edge.node_id,
+            site=ranked.edge.site_slug,
+            region=ranked.edge.region,
+            url=ranked.edge.url,
+            certificate_sha256=list(ranked.edge.certificate_sha256),
+            rank=ranked.rank,
+            reason=ranked.reason,
+        )
+        for ranked in edges
+    ]
