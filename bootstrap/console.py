@@ -70,6 +70,7 @@ def install_packages(root: Path, npm: Npm) -> None:
     status, output = run_logged(command, log, cwd=_sources(root), env=npm.env)
     if status != 0:
         raise failure("fetching the console's packages", output, log)
+    stamp.parent.mkdir(exist_ok=True)
     stamp.write_text(digest)
 
 

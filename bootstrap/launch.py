@@ -25,6 +25,9 @@ def main(root: Path, arguments: list[str]) -> int:
     except SetupProblem as problem:
         say(f"{problem}")
         return 1
+    except OSError as error:
+        say(f"setting up failed: {error}. Is there room on the disk, and is this checkout yours?")
+        return 1
     except KeyboardInterrupt:
         say("interrupted; run it again to go on from here")
         return INTERRUPTED
