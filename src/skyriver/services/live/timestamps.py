@@ -10,19 +10,19 @@ wrong by up to 200 ppm, and sometimes nonsense. Downstream wants microseconds of
    is an ordinary small step.
 2. *Mapping.* `media = wire + offset`. Audio and video use the same mapping, so that lips and voice stay together. The
    offset is set by the first frame, which maps to the moment of its arrival.
-3. *Drift.* A frame's lag is its arrival minus its media time. Networks only ever delay, so the smallest lag over a window
-   is the clocks' difference; jitter does not enter. Beyond a dead band the offset is slewed towards it, at 1 ms/s at
-   most: five times what a bad crystal needs, and far too slow for anybody to hear.
-4. *Falling behind.* When even the smallest lag of a window is above STEP_US (an encoder that is slower than real time, a
-   machine that was suspended), slewing cannot help: the offset steps forward once. It never steps back.
+3. *Drift.* A frame's lag is its arrival minus its media time. Networks only ever delay, so the smallest lag over a
+   window is the clocks' difference; jitter does not enter. Beyond a dead band the offset is slewed towards it, at
+   1 ms/s at most: five times what a bad crystal needs, and far too slow for anybody to hear.
+4. *Falling behind.* When even the smallest lag of a window is above STEP_US (an encoder that is slower than real time,
+   a machine that was suspended), slewing cannot help: the offset steps forward once. It never steps back.
 5. *Jumps.* Backwards by more than BACKWARD_US, or forwards by more than FORWARD_US where the arrival does not explain
    it (a pause does: then both clocks advanced), means that the encoder's clock was set anew. A new mapping begins: the
-   frame maps to its arrival. The other track follows when its own times jump to where the new mapping is; until
-   then it stays with its old one. So a jump costs a join, not silence, and one track's nonsense leaves the other alone.
+   frame maps to its arrival. The other track follows when its own times jump to where the new mapping is, and a track
+   that comes back joins the mapping that the other one kept. So one track's nonsense leaves the other alone.
 6. *Order.* Each track's DTS is strictly increasing: a frame that would not be is moved to 1 us after its predecessor.
    PTS is DTS plus the composition time (bounded: no real encoder reorders over COMPOSITION_MAX_US), never before DTS.
-7. *Continuity.* The high-water mark is the largest time ever given out. A new publication starts after it, also when the
-   previous one ran ahead of the clock. Keep the `Timeline` for the channel's whole life, or hand its mark to the next.
+7. *Continuity.* The high-water mark is the largest time ever given out. A new publication starts after it, also when
+   the previous one ran ahead of the clock. Keep the `Timeline` for the channel's life, or hand its mark to the next.
 
 A publisher that sends faster than real time (a file without `-re`) runs ahead: `lead_us` says by how much. Hold back
 reading until the lead is small again; TCP then slows the publisher down, and nothing has to be bent here.
@@ -186,15 +186,17 @@ class Timeline:
 
     def _find(self, track: _Track, wire_ms: int, now_us: int) -> tuple[_Mapping, int]:
         """The mapping this frame belongs to, and its unwrapped wire time."""
-        own, newest = track.mapping, self._mapping
+        own = track.mapping
         if own is not None:
             unwrapped_ms = _unwrap(wire_ms, track.last_ms)
             if _continues((unwrapped_ms - track.last_ms) * 1000, own.media_us(unwrapped_ms) - now_us):
                 return own, unwrapped_ms
-        if newest is not None and newest is not own:
-            unwrapped_ms = _unwrap(wire_ms, newest.last_ms)
-            if abs(unwrapped_ms - newest.last_ms) * 1000 <= TRACK_START_US:
-                return newest, unwrapped_ms
+        for other in (self._mapping, self._video.mapping, self._audio.mapping):
+            if other is not None and other is not own:
+                unwrapped_ms = _unwrap(wire_ms, other.last_ms)
+                if abs(unwrapped_ms - other.last_ms) * 1000 <= TRACK_START_US:
+                    self._mapping = other
+                    return other, unwrapped_ms
         self._jumps += own is not None
         # The mark keeps order also where a publisher was ahead of the clock.
         start_us = max(now_us, self._high_water_us + 1)
@@ -209,4 +211,4 @@ def _unwrap(wire_ms: int, near_ms: int) -> int:
 
 def _continues(step_us: int, ahead_us: int) -> bool:
     """Whether a step on one track is no jump; `ahead_us` is how far it would lead the clock."""
-    return -BACKWARD_US <= step_us and (step_us <= FORWARD_US or ahead_us <= FORWARD_US)
+    return step_us >= -BACKWARD_US and (step_us <= FORWARD_US or ahead_us <= FORWARD_US)
