@@ -250,7 +250,15 @@ class Bus:
         except (NatsError, OSError) as error:
             raise self._why(error) from error
 
-    async def publish_stored(self, subject: str, payload: bytes, *, message_id: str, timeout: float) -> None:
+    async def publish_stored(
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        message_id: str,
+        timeout: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         """Send a message that must not be lost; returns when JetStream has it on disk.
 
         A message id that was seen within the stream's window (two minutes) is acknowledged and not stored twice.
@@ -261,7 +269,7 @@ class Bus:
         client = self._require()
         try:
             await client.jetstream(timeout=timeout).publish(
-                subject, payload, timeout=timeout, headers={"Nats-Msg-Id": message_id}
+                subject, payload, timeout=timeout, headers={**(headers or {}), "Nats-Msg-Id": message_id}
             )
         except (NatsError, JetStreamError, OSError, TimeoutError) as error:
             raise BusDown(f"Storing a message on {subject} failed: {error!r}.") from error

@@ -45,6 +45,10 @@ class StoredMessage:
     deliveries: int
     _message: Msg = field(repr=False)
 
+    def header(self, name: str) -> str:
+        """A header's value, empty when it is not there."""
+        return (self._message.headers or {}).get(name, "")
+
     async def ack(self) -> None:
         await self._message.ack()
 
