@@ -20,9 +20,7 @@ class ControlPlaneSettings(BaseModel):
     bus_user: str = Field("", description="User of the bus.")
     bus_password: str = Field("", repr=False, description="Password of that user.")
     node_bus_url: str = Field("", description="Address of the bus as nodes reach it; empty: the same as bus_url.")
-    node_bus_user: str = Field(
-        "agent", description="User of the bus that nodes are given; a limited one."
-    )
+    node_bus_user: str = Field("agent", description="User of the bus that nodes are given; a limited one.")
     node_bus_password: str = Field("", repr=False, description="Password of that user.")
     public_url: str = Field("", description="Address under which people reach the console; empty: http://HOST:PORT.")
 

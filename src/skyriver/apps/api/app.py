@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from skyriver import __version__
 from skyriver.apps.api import composition
 from skyriver.apps.api.routes import ROUTERS
+from skyriver.apps.api.routes.console import Console
+from skyriver.apps.api.supervision import supervise
+from skyriver.kernel.clock import utc_now
+from skyriver.platform.identity import Passwords
 from skyriver.platform.manifest import Component, Part, Service
 from skyriver.platform.settings import ControlPlaneSettings
 from skyriver.platform.store import Store
+from skyriver.platform.web.middleware import BodyLimit, Observation, SecurityHeaders
+from skyriver.platform.web.openapi import install_openapi
 from skyriver.platform.web.problems import install_problem_handlers
 from skyriver.platform.web.runtime import Runtime
 
@@ -24,6 +32,8 @@ def create_app(
     store: Store | None = None,
     parts: Sequence[Part] = composition.PARTS,
     services: Sequence[Service] = composition.SERVICES,
+    passwords: Passwords | None = None,
+    now: Callable[[], datetime] = utc_now,
 ) -> FastAPI:
     """The API as an ASGI application.
 
@@ -32,8 +42,11 @@ def create_app(
         store: an open and migrated store that the caller closes; by default one is opened, migrated and closed here.
         parts: platform parts, opened in this order.
         services: services, opened after the parts.
+        passwords: how passwords are hashed; tests use cheap parameters.
+        now: the wall clock.
     """
-    runtime = Runtime(settings, store or Store(settings.store_url))
+    runtime = Runtime(settings, store or Store(settings.store_url), now)
+    runtime.provide(passwords or Passwords())
     brought: list[Part | Service] = [*parts, *services]
 
     @asynccontextmanager
@@ -47,7 +60,7 @@ def create_app(
                 if part.open is not None:
                     components += await stack.enter_async_context(part.open(runtime))
             async with asyncio.TaskGroup() as tasks:
-                running = [tasks.create_task(component.run()) for component in components]
+                running = [tasks.create_task(supervise(component, runtime)) for component in components]
                 try:
                     yield
                 finally:
@@ -55,9 +68,28 @@ def create_app(
                     for task in running:
                         task.cancel()
 
-    app = FastAPI(title="Skyriver", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Skyriver",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
     app.state.runtime = runtime
     install_problem_handlers(app)
+    install_openapi(app)
+    # The last added is the outermost.
+    app.add_middleware(BodyLimit)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(Observation, registry=runtime.metrics)
     for router in (*ROUTERS, *(router for part in brought for router in part.routers)):
         app.include_router(router)
+    app.router.default = Console()
     return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """The function's name: what generated clients call the operation."""
+    return route.name

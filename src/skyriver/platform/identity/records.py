@@ -83,8 +83,9 @@ class AuditRecord(Base):
     """One change somebody made. Append-only; `subject_id` outlives what it names, so it is no foreign key."""
 
     __tablename__ = "audit"
+    __table_args__ = (Index(None, "tenant_id", "id"),)
     id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id("aud"))
-    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"), index=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"))
     at: Mapped[datetime] = mapped_column(default=utc_now)
     actor_kind: Mapped[str]
     actor_id: Mapped[str]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from skyriver.kernel.errors import NotReady, SkyriverError, WorldBroke
+from skyriver.kernel.errors import InvalidInput, NotReady, SkyriverError, WorldBroke
 
 _FREE_SPACE = "Free space on the disk of the data folder or the database server; nothing stored was lost."
 _RESTORE = "Restore it from a backup, or choose another data folder."
@@ -37,6 +37,7 @@ _FAULTS: tuple[tuple[str, tuple[str, str, str]], ...] = (
     ("disk image is malformed", ("store_damaged", "the database file is damaged", _RESTORE)),
     ("disk i/o error", ("disk_failed", "the disk did not take the write", "Look at the system's log for disk errors.")),
 )
+_UNSTORABLE = ("invalid byte sequence", "too large to convert", "out of range", "out of int64 range")
 _UNREACHABLE = (
     "connection refused",
     "connection was closed",
@@ -56,6 +57,12 @@ def explain(error: Exception, doing: str) -> SkyriverError:
     for needle, (code, what, hint) in _FAULTS:
         if needle in text:
             return WorldBroke(f"Could not {doing}: {what}.", hint=hint, code=code)
+    if isinstance(error, DataError) or any(needle in text for needle in _UNSTORABLE):
+        return InvalidInput(
+            f"Could not {doing}: a value is of a kind that cannot be stored.",
+            hint="Texts must not hold the character NUL, and numbers must fit 64 bits.",
+            code="unstorable",
+        )
     if isinstance(error, PoolTimeoutError):
         return NotReady(f"Could not {doing}: every database connection is busy.", hint="Try again in a moment.")
     if isinstance(error, OSError) or any(needle in text for needle in _UNREACHABLE):
@@ -74,5 +81,5 @@ def explained(doing: str) -> Iterator[None]:
         yield
     except IntegrityError:
         raise
-    except (DBAPIError, PoolTimeoutError, ConnectionError) as error:
+    except (DBAPIError, PoolTimeoutError, OSError, OverflowError) as error:
         raise explain(error, doing) from error

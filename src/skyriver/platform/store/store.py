@@ -28,9 +28,9 @@ class Store:
         self.url = normalise_url(url)
         self.is_sqlite = self.url.startswith("sqlite")
         self.engine = open_engine(self.url)
-        writing = self.engine.execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) if self.is_sqlite else self.engine
+        self._writing = self.engine.execution_options(**{BEGIN_OPTION: "IMMEDIATE"}) if self.is_sqlite else self.engine
         self._readers = async_sessionmaker(self.engine, expire_on_commit=False)
-        self._writers = async_sessionmaker(writing, expire_on_commit=False)
+        self._writers = async_sessionmaker(self._writing, expire_on_commit=False)
         # SQLite has one writer at a time: queueing here is fair and free, queueing in the library is polling.
         self._write_turn: asyncio.Lock | None = asyncio.Lock() if self.is_sqlite else None
 
@@ -54,9 +54,8 @@ class Store:
     async def migrate(self) -> None:
         """Bring the schema to this version's. Safe to call at every start and from several processes at once."""
         with explained("bring the store's schema up to date"):
-            async with self.engine.connect() as connection:
+            async with self._writing.begin() as connection:
                 await connection.run_sync(upgrade_to_head)
-                await connection.commit()
 
     async def check(self) -> None:
         """Raise unless the store answers; for readiness."""

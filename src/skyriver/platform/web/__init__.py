@@ -15,6 +15,7 @@ from skyriver.platform.web.auth import (
     require_operator,
 )
 from skyriver.platform.web.events import EventHub
+from skyriver.platform.web.fields import Body, Email, Name, Slug
 from skyriver.platform.web.idempotency import Once
 from skyriver.platform.web.pages import Page, PageQuery, Paging, fetch_page
 from skyriver.platform.web.problems import Problem, problems
@@ -24,10 +25,13 @@ from skyriver.platform.web.sessions import Reader, Writer
 __all__ = [
     "Admin",
     "AnyCaller",
+    "Body",
     "Caller",
     "Credential",
+    "Email",
     "EventHub",
     "Member",
+    "Name",
     "Node",
     "Once",
     "Operator",
@@ -40,6 +44,7 @@ __all__ = [
     "Reader",
     "Runtime",
     "RuntimeDep",
+    "Slug",
     "Writer",
     "fetch_page",
     "problems",

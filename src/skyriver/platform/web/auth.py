@@ -15,7 +15,6 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
-from skyriver.kernel.clock import utc_now
 from skyriver.kernel.errors import NotAllowed, NotAuthenticated
 from skyriver.platform.identity import Principal, Role, principal_of, secret_kind
 from skyriver.platform.web.runtime import RuntimeDep
@@ -66,7 +65,7 @@ async def current_principal(request: Request, credential: Credential, runtime: R
     principal: Principal | None = None
     if secret_kind(credential) is not None:
         async with runtime.store.session() as session:
-            principal = await principal_of(session, credential, utc_now())
+            principal = await principal_of(session, credential, runtime.now())
     else:
         for authenticate in runtime.authenticators:
             if (principal := await authenticate(request, credential)) is not None:

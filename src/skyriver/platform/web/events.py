@@ -12,11 +12,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+from skyriver.kernel.clock import Monotonic, monotonic_s
 from skyriver.kernel.errors import TooMany
 from skyriver.platform.identity import Principal
 
 QUEUE_EVENTS = 256  # about two minutes of a tenant's events
 MAX_SUBSCRIBERS = 1_000
+KEEP_ALIVE_S = 15.0  # a comment lets proxies, and us, notice a dead reader
+STREAM_S = 600.0  # then the reader connects anew, which a revoked credential cannot
 
 
 @dataclass(frozen=True)
@@ -122,11 +125,19 @@ class EventHub:
             subscription.close()
 
 
-async def sse_lines(hub: EventHub, subscription: Subscription, *, keep_alive_s: float = 15.0) -> AsyncIterator[bytes]:
-    """The bytes of one SSE response. A comment every `keep_alive_s` lets proxies and us notice a dead reader."""
+async def sse_lines(
+    hub: EventHub,
+    subscription: Subscription,
+    *,
+    keep_alive_s: float = KEEP_ALIVE_S,
+    stream_s: float = STREAM_S,
+    monotonic: Monotonic = monotonic_s,
+) -> AsyncIterator[bytes]:
+    """The bytes of one SSE response, for `stream_s` at most."""
+    ends_s = monotonic() + stream_s
     try:
         yield b": connected\nretry: 1000\n\n"
-        while (payload := await subscription.next(keep_alive_s)) is not None:
+        while monotonic() < ends_s and (payload := await subscription.next(keep_alive_s)) is not None:
             yield payload or b": alive\n\n"
         if subscription.overflowed:
             yield b'event: overflow\ndata: {"hint":"You read too slowly and missed events; reconnect."}\n\n'

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
 from sqlalchemy import delete
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from skyriver.kernel.clock import utc_now
@@ -63,7 +64,10 @@ class Idempotency:
         request_sha256 = _sha256(self._route, body.model_dump_json())
         await session.execute(delete(IdempotencyRecord).where(IdempotencyRecord.created_at < utc_now() - KEEP_ANSWERS))
         seal = AESGCM(hashlib.sha256(f"idempotency\0{self._credential}\0{self._key}".encode()).digest())
-        if (known := await session.get(IdempotencyRecord, key_sha256)) is not None:
+        record = IdempotencyRecord(
+            key_sha256=key_sha256, tenant_id=caller.tenant_id, request_sha256=request_sha256, answer=b""
+        )
+        if (known := await _claim(session, record)) is not None:
             if known.request_sha256 != request_sha256:
                 raise Conflict(
                     "This Idempotency-Key was used for another request.",
@@ -74,13 +78,21 @@ class Idempotency:
             return model.model_validate_json(_open(seal, known.answer))
         answer = await create()
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = nonce + seal.encrypt(nonce, answer.model_dump_json().encode(), None)
-        session.add(
-            IdempotencyRecord(
-                key_sha256=key_sha256, tenant_id=caller.tenant_id, request_sha256=request_sha256, answer=sealed
-            )
-        )
+        record.answer = nonce + seal.encrypt(nonce, answer.model_dump_json().encode(), None)
         return answer
+
+
+async def _claim(session: AsyncSession, record: IdempotencyRecord) -> IdempotencyRecord | None:
+    """Insert `record`, or return the one that is there. A twin that is being carried out right now is waited for: on
+    PostgreSQL by its unique index, on SQLite by the turn to write."""
+    if (known := await session.get(IdempotencyRecord, record.key_sha256)) is not None:
+        return known
+    try:
+        async with session.begin_nested():
+            session.add(record)
+    except IntegrityError:
+        return await session.get_one(IdempotencyRecord, record.key_sha256)
+    return None
 
 
 def _open(seal: AESGCM, answer: bytes) -> bytes:

@@ -76,7 +76,7 @@ def _bad_cursor() -> InvalidInput:
 
 async def fetch_page(
     session: AsyncSession,
-    statement: Select[tuple[T]],
+    statement: Select[T],
     key: InstrumentedAttribute[str],
     paging: PageQuery,
     *,

@@ -7,11 +7,13 @@ Parts provide things by their type (`runtime.provide(bus)`), and whoever needs o
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
+from skyriver.kernel.clock import utc_now
 from skyriver.kernel.errors import NotReady
 from skyriver.platform.identity import Principal
 from skyriver.platform.settings import ControlPlaneSettings
@@ -28,9 +30,10 @@ Authenticator = Callable[[Request, str], Awaitable[Principal | None]]
 class Runtime:
     """Everything opened for one app."""
 
-    def __init__(self, settings: ControlPlaneSettings, store: Store) -> None:
+    def __init__(self, settings: ControlPlaneSettings, store: Store, now: Callable[[], datetime] = utc_now) -> None:
         self.settings = settings
         self.store = store
+        self.now = now
         self.hub = EventHub()
         self.metrics = CollectorRegistry()
         self.readiness: dict[str, ReadinessCheck] = {"store": store.check}
