@@ -39,7 +39,7 @@ class Transport:
         self._attempts = attempts
         self._http = http or httpx.AsyncClient(
             base_url=cloud.url,
-            verify=_trust(cloud),
+            verify=trust(cloud),
             timeout=httpx.Timeout(REQUEST_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
         )
         self._http.headers["user-agent"] = f"skyriver/{__version__}"
@@ -118,7 +118,8 @@ class Transport:
         )
 
 
-def _trust(cloud: Cloud) -> ssl.SSLContext | bool:
+def trust(cloud: Cloud) -> ssl.SSLContext | bool:
+    """What to check the cloud's certificate against: its own CA, else the system's."""
     if cloud.url.startswith("http://"):
         return False  # loading the system's CAs costs 20 ms, and nothing here would use them
     try:

@@ -1,0 +1,198 @@
+"""`channel …` and `channel key …`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from skyriver.apps.cli.options import Channel, Data, Json, Yes
+
+if TYPE_CHECKING:
+    from skyriver.client import Client, StreamKey
+    from skyriver.client.models import Channel as ChannelModel
+
+app = typer.Typer(help="Channels: create, list, show, delete, and their stream keys.", no_args_is_help=True)
+keys = typer.Typer(help="Stream keys: what a publisher signs in with.", no_args_is_help=True)
+app.add_typer(keys, name="key")
+
+
+class Takeover(StrEnum):
+    """What happens when a second publisher comes with a key of the same channel."""
+
+    FIRST_WINS = "first_wins"
+    TAKEOVER = "takeover"
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="What people call it.")],
+    slug: Annotated[str | None, typer.Option(help="Its name in addresses [default: made from NAME].")] = None,
+    public: Annotated[bool, typer.Option("--public", help="Anyone may watch, without an account.")] = False,
+    takeover: Annotated[Takeover, typer.Option(help="When a second publisher comes.")] = Takeover.FIRST_WINS,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Create a channel; prints where to push to and its first stream key, which is shown only once."""
+    from skyriver.apps.cli.output import print_fields, print_json
+    from skyriver.apps.cli.session import ask
+
+    made = ask(data, lambda sky: sky.create_channel(name, slug=slug, public=public, takeover=takeover.value))
+    if as_json:
+        print_json(made)
+        return
+    print_fields(
+        [
+            ("channel", f"{made.channel.slug} ({made.channel.id})"),
+            ("server", made.channel.ingest.rtmp_url),
+            ("stream key", made.stream_key),
+        ]
+    )
+    print("Keep the stream key: it is not shown again.")
+
+
+@app.command("list")
+def list_channels(data: Data = None, as_json: Json = False) -> None:
+    """Every channel you may see."""
+    from skyriver.apps.cli.output import print_json, print_table
+    from skyriver.apps.cli.session import ask, everything
+
+    found = ask(data, lambda sky: everything(sky.channels()))
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("channel", "name", "state", "public", "viewers", "id"),
+        [(one.slug, one.name, one.state, one.public, one.viewers, one.id) for one in found],
+    )
+
+
+@app.command()
+def show(channel: Channel, data: Data = None, as_json: Json = False) -> None:
+    """One channel: what arrives, what is sent, who watches."""
+    from skyriver.apps.cli.output import print_json
+    from skyriver.apps.cli.session import ask
+
+    found = ask(data, lambda sky: sky.channel(channel))
+    if as_json:
+        print_json(found)
+    else:
+        _show(found)
+
+
+@app.command()
+def delete(channel: Channel, yes: Yes = False, data: Data = None, as_json: Json = False) -> None:
+    """Delete a channel; its publisher and its viewers are cut off."""
+    from skyriver.apps.cli.output import print_json
+    from skyriver.apps.cli.session import ask
+
+    if not yes and not as_json:
+        typer.confirm(f"Delete channel {channel} and cut off everyone on it?", abort=True)
+    ask(data, lambda sky: sky.delete_channel(channel))
+    if as_json:
+        print_json({"deleted": channel})
+    else:
+        print(f"Deleted {channel}.")
+
+
+@keys.command("list")
+def list_keys(channel: Channel, data: Data = None, as_json: Json = False) -> None:
+    """The channel's stream keys (their secrets are not kept, and cannot be shown)."""
+    from skyriver.apps.cli.output import print_json, print_table
+    from skyriver.apps.cli.session import ask, everything
+
+    found = ask(data, lambda sky: everything(sky.stream_keys(channel)))
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("key", "name", "created", "last used", "revoked"),
+        [(key.id, key.name, key.created_at, key.last_used_at, key.revoked_at) for key in found],
+    )
+
+
+@keys.command("create")
+def create_key(
+    channel: Channel,
+    name: Annotated[str | None, typer.Option(help="What it is for.")] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Make another stream key; its secret is shown only once."""
+    from skyriver.apps.cli.session import ask
+
+    _show_key(ask(data, lambda sky: sky.create_stream_key(channel, name)), as_json)
+
+
+@keys.command()
+def rotate(
+    channel: Channel,
+    name: Annotated[str | None, typer.Option(help="What the new key is for.")] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Make a new stream key and revoke every older one; a publisher on an old key is cut off."""
+    from skyriver.apps.cli.session import ask, everything
+
+    async def change(sky: Client) -> StreamKey:
+        old = await everything(sky.stream_keys(channel))
+        new = await sky.create_stream_key(channel, name)
+        for key in old:
+            if key.revoked_at is None:
+                await sky.delete_stream_key(channel, key.id)
+        return new
+
+    _show_key(ask(data, change), as_json)
+
+
+@keys.command()
+def revoke(
+    channel: Channel,
+    key_id: Annotated[str, typer.Argument(metavar="KEY", help="Id of the key.")],
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Revoke one stream key; a publisher on it is cut off."""
+    from skyriver.apps.cli.output import print_json
+    from skyriver.apps.cli.session import ask
+
+    ask(data, lambda sky: sky.delete_stream_key(channel, key_id))
+    if as_json:
+        print_json({"revoked": key_id})
+    else:
+        print(f"Revoked {key_id}.")
+
+
+def _show_key(key: StreamKey, as_json: bool) -> None:
+    from skyriver.apps.cli.output import print_fields, print_json
+
+    if as_json:
+        print_json(key)
+        return
+    print_fields([("key", key.id), ("stream key", key.secret)])
+    print("Keep the stream key: it is not shown again.")
+
+
+def _show(channel: ChannelModel) -> None:
+    from skyriver.apps.cli.output import print_fields, print_table, rate
+
+    arriving = channel.input
+    picture = None if arriving is None else f"{arriving.codec} {arriving.width}x{arriving.height} {arriving.fps} fps"
+    print_fields(
+        [
+            ("channel", f"{channel.slug} ({channel.id})"),
+            ("name", channel.name),
+            ("state", channel.state),
+            ("public", channel.public),
+            ("second publisher", channel.takeover),
+            ("server", channel.ingest.rtmp_url),
+            ("arriving", picture),
+            ("viewers", channel.viewers),
+        ]
+    )
+    if channel.renditions:
+        print_table(
+            ("rendition", "width", "height", "bit rate"),
+            [(one.name, one.width, one.height, rate(one.bitrate_bps)) for one in channel.renditions],
+        )

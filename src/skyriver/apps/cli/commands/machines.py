@@ -1,0 +1,133 @@
+"""`site …` and `node …`: the machines the cloud runs on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from skyriver.apps.cli.options import Data, Json
+
+if TYPE_CHECKING:
+    from skyriver.client import Client, Node
+    from skyriver.client.models import JoinToken
+
+sites = typer.Typer(help="Sites: places with machines.", no_args_is_help=True)
+nodes = typer.Typer(help="Nodes: machines that run the agent.", no_args_is_help=True)
+
+
+@sites.command("list")
+def list_sites(data: Data = None, as_json: Json = False) -> None:
+    """Every site."""
+    from skyriver.apps.cli.output import print_json, print_table
+    from skyriver.apps.cli.session import ask, everything
+
+    found = ask(data, lambda sky: everything(sky.sites()))
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("site", "name", "region", "role", "id"), [(one.slug, one.name, one.region, one.role, one.id) for one in found]
+    )
+
+
+@nodes.command("list")
+def list_nodes(data: Data = None, as_json: Json = False) -> None:
+    """Every node, and whether it lives."""
+    from skyriver.apps.cli.output import megabytes, print_json, print_table
+    from skyriver.apps.cli.session import ask, everything
+
+    found = ask(data, lambda sky: everything(sky.nodes()))
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("node", "state", "draining", "address", "cores", "memory", "id"),
+        [
+            (one.name, one.state, one.draining, one.address, one.cores, megabytes(one.memory_bytes), one.id)
+            for one in found
+        ],
+    )
+
+
+@nodes.command()
+def drain(
+    node: Annotated[str, typer.Argument(help="Name or id of the node.")],
+    undo: Annotated[bool, typer.Option("--undo", help="Let it take work again.")] = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Move the work off a node and give it no more, so that it can be stopped."""
+    from skyriver.apps.cli.output import print_json
+    from skyriver.apps.cli.session import ask
+
+    async def change(sky: Client) -> Node:
+        return await sky.drain_node(await _node_id(sky, node), draining=not undo)
+
+    changed = ask(data, change)
+    if as_json:
+        print_json(changed)
+    else:
+        print(f"{changed.name} {'takes work again' if undo else 'is draining'}.")
+
+
+@nodes.command()
+def token(
+    site: Annotated[str, typer.Argument(help="Slug or id of the site the node will belong to.")],
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Make a one-time token with which a machine may join a site."""
+    from skyriver.apps.cli.output import print_fields, print_json
+    from skyriver.apps.cli.session import ask
+    from skyriver.client import find_cloud
+
+    async def make(sky: Client) -> JoinToken:
+        return await sky.create_join_token(await _site_id(sky, site))
+
+    made = ask(data, make)
+    if as_json:
+        print_json(made)
+        return
+    print_fields([("token", made.token), ("expires", made.expires_at)])
+    print(f"On the new machine: skyriver node join {find_cloud(data).url} --token {made.token}")
+
+
+@nodes.command()
+def join(
+    url: Annotated[str, typer.Argument(help="Address of the cloud's API.")],
+    token: Annotated[str, typer.Option(help="A one-time token: `skyriver node token SITE` makes one.")] = "",
+    site: Annotated[str | None, typer.Option(help="Slug of the site this machine belongs to.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of this node [default: the host's].")] = None,
+    address: Annotated[str, typer.Option(help="Where viewers and other nodes reach this machine.")] = "127.0.0.1",
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Where the node keeps its key and plan.")] = Path(
+        "~/.skyriver-node"
+    ),
+) -> None:
+    """Make this machine a node: join with a one-time token (the first time), then run its agent until Ctrl-C."""
+    from skyriver.apps.agent import AgentSettings, run
+
+    run(AgentSettings(url=url, token=token or None, site=site, name=name, address=address, data=data.expanduser()))
+
+
+async def _node_id(sky: Client, name: str) -> str:
+    from skyriver.kernel.errors import NotFound
+
+    known = []
+    async for node in sky.nodes():
+        if name in (node.id, node.name):
+            return node.id
+        known.append(node.name)
+    raise NotFound(f"There is no node {name}.", hint=f"Known: {', '.join(sorted(known)) or 'none'}.")
+
+
+async def _site_id(sky: Client, name: str) -> str:
+    from skyriver.kernel.errors import NotFound
+
+    known = []
+    async for site in sky.sites():
+        if name in (site.id, site.slug):
+            return site.id
+        known.append(site.slug)
+    raise NotFound(f"There is no site {name}.", hint=f"Known: {', '.join(sorted(known)) or 'none'}.")

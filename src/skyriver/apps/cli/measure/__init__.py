@@ -1,0 +1,1 @@
+"""Measurements on a running cloud: headless viewers, drills and benchmarks that print tables."""

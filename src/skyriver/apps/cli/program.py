@@ -1,0 +1,49 @@
+"""The tree of commands, and the one place where a failure becomes words and an exit code."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from skyriver.apps.cli import exits
+from skyriver.apps.cli.commands import bench, channels, cloud, doctor, drill, machines, people, push, watch
+
+
+class Program(TyperGroup):
+    """The root command: tells errors as message and hint, and answers Ctrl-C with code 130."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Exit(exits.INTERRUPTED) from None
+        except (typer.Exit, typer.Abort):
+            raise
+        except BrokenPipeError:  # `skyriver channel list | head`: the reader has what it wanted
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            raise typer.Exit(0) from None
+        except Exception as error:
+            if type(error).__module__.startswith("typer."):
+                raise  # usage errors: Typer shows them with the command's usage, and exits with 2
+            raise typer.Exit(exits.report(error)) from error
+
+
+app = typer.Typer(
+    cls=Program,
+    help="Skyriver: a cloud for live things that runs on your own machines. `skyriver up` starts one.",
+    epilog="Exit codes: 0 done, 1 failed, 2 used wrongly, 3 no cloud, 4 refused, 5 no such thing, 130 interrupted.",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # rich help costs 150 ms at every `--help`
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (cloud, push, watch, drill, bench, doctor):
+    module.register(app)
+app.add_typer(channels.app, name="channel")
+app.add_typer(machines.sites, name="site")
+app.add_typer(machines.nodes, name="node")
+app.add_typer(people.users, name="user")
+app.add_typer(people.keys, name="api-key")
