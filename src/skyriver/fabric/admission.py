@@ -1,9 +1,9 @@
 """A relay refuses before it drowns.
 
-Measured: one relay process serves 200 viewers of 1 Mbit/s on 60 % of a core with p99 80 ms; at 300 it is at 92 % and every
-viewer falls seconds behind. Overload is a cliff, and it hits those who were already watching. So a relay estimates what
-one more session will cost, refuses it while the edge list's next entry can still take it, and, should load grow under
-it all the same (a scene with more bits, a storm of fail-overs), closes its newest sessions first.
+Measured: one relay process serves 200 viewers of 1 Mbit/s on 60 % of a core with p99 80 ms; at 300 it is at 92 % and
+every viewer falls seconds behind. Overload is a cliff, and it hits those who were already watching. So a relay
+estimates what one more session will cost, refuses it while the edge list's next entry can still take it, and, should
+load grow under it all the same (a scene with more bits, a storm of fail-overs), closes its newest sessions first.
 
 Everything here is pure: readings in, decisions out.
 """

@@ -1,8 +1,8 @@
 """Gates and durable broadcasts: how what a publisher sends becomes part of a space.
 
-A publisher's session never touches the space's origin. Its announcements arrive in a private inbox; the gate checks each
-path against the grant; allowed paths FEED a durable broadcast that the relay itself owns. This costs one copy of each
-frame in Python (80 µs; it grows with frames in, not with viewers) and buys three things that the library has not:
+A publisher's session never touches the space's origin. Its announcements arrive in a private inbox; the gate checks
+each path against the grant; allowed paths FEED a durable broadcast that the relay itself owns. This costs one copy of
+each frame in Python (80 µs; it grows with frames in, not with viewers) and buys three things that the library has not:
 
 1. no publisher can hijack another's path by announcing it cheaper;
 2. a publisher that dies, re-connects or is replaced never ends its viewers' subscriptions: the broadcast outlives it by

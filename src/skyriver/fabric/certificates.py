@@ -1,8 +1,9 @@
 """Certificates of relays: short-lived and self-signed, or the operator's own.
 
-A browser trusts a self-signed certificate only through WebTransport's `serverCertificateHashes`, which demands an X.509v3
-certificate with an ECDSA P-256 key that is valid for at most 14 days (W3C WebTransport, section 6.6). Ours live
-13 days, so that a clock an hour off harms nobody, and are replaced at half that, long before anybody holds a ticket to them.
+A browser trusts a self-signed certificate only through WebTransport's `serverCertificateHashes`, which demands an
+X.509v3 certificate with an ECDSA P-256 key that is valid for at most 14 days (W3C WebTransport, section 6.6). Ours live
+13 days, so that a clock an hour off harms nobody, and are replaced at half that, long before anybody holds a ticket to
+them.
 """
 
 from __future__ import annotations

@@ -3,9 +3,10 @@
 A grant is a JSON Web Token (RFC 7519) signed with EdDSA over Ed25519 (RFC 8037), with the claims of moq-relay's token
 format, so that its relays and ours accept the same grants:
 
-- `root`: the space; the session's URL path must equal it, and every path is relative to it.
-- `put` / `get`: path prefixes that the session may publish / subscribe; `""` is the whole space. A prefix covers whole path
-  segments only: `cam` covers `cam` and `cam/1`, never `camera`.
+- `root`: the space; the session's URL path must equal it, and every path is relative to it. A service's grant may name
+  an ancestor of many spaces (`""` for all): an edge cannot know which space its next viewer wants.
+- `put` / `get`: path prefixes that the session may publish / subscribe; `""` is the whole space. A prefix covers whole
+  path segments only: `cam` covers `cam` and `cam/1`, never `camera`.
 - `exp`, `iat`: seconds since the Unix epoch. `jti`: names the grant for the deny list and for usage.
 - `cluster`: a service of the platform itself (station, transcoder, another relay).
 
@@ -58,7 +59,7 @@ def covers(prefix: str, path: str) -> bool:
 
 
 def is_space(path: str) -> bool:
-    """Whether `path` can name a space or a broadcast: 1 to 200 characters, segments of unreserved characters, no dots alone."""
+    """Whether `path` can name a space or a broadcast: up to 200 unreserved characters in segments, none of dots alone."""
     return len(path) <= 200 and bool(_PATH.match(path)) and not any(set(s) == {"."} for s in path.split("/"))
 
 
@@ -155,7 +156,7 @@ class Verifier:
         grant = _grant(claims)
         if self.is_denied(grant.jti):
             raise NotAuthenticated("The grant was revoked.", hint="Ask the API for a new one.", code="grant_revoked")
-        if grant.root != space:
+        if not (is_space(space) and (grant.root == space or (grant.cluster and covers(grant.root, space)))):
             raise NotAllowed(
                 "The grant is for another space.", hint="Connect to the space it names.", code="foreign_space"
             )
@@ -187,7 +188,8 @@ def _grant(claims: Mapping[str, Any]) -> Grant:
         return tuple(value)
 
     root, jti = claims["root"], claims["jti"]
-    if not (isinstance(root, str) and is_space(root) and isinstance(jti, str) and 0 < len(jti) <= 64):
+    rooted = isinstance(root, str) and (is_space(root) or (root == "" and claims.get("cluster") is True))
+    if not (rooted and isinstance(jti, str) and 0 < len(jti) <= 64):
         raise NotAuthenticated("The grant's root or jti is malformed.", code="grant_malformed")
     return Grant(
         root=root,

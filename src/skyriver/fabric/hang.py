@@ -5,8 +5,9 @@ two-second slot then collides with the slot's number, and that error ends its tr
 leaves the numbering to us.
 
 - Catalog: track `catalog.hang`, one JSON document a group (`@moq/hang`, catalog/root).
-- Frame: a QUIC variable-length integer (RFC 9000, section 16) with the PTS in microseconds, then the codec's payload. H.264 is
-  Annex B with parameter sets before each keyframe (codec string `avc3.…`), AAC is raw access units, Opus plain packets.
+- Frame: a QUIC variable-length integer (RFC 9000, section 16) with the PTS in microseconds, then the codec's payload.
+  H.264 is Annex B with parameter sets before each keyframe (codec string `avc3.…`), AAC is raw access units, Opus
+  plain packets.
 """
 
 from __future__ import annotations

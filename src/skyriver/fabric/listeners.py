@@ -1,8 +1,8 @@
 """The sockets of a relay: one per certificate, so that a certificate is replaced without dropping a viewer.
 
 The library cannot change a listening server's certificate, and closing a server ends its sessions. So a successor
-listens on the next of the relay's ports, new tickets name it, and the old one goes on until its certificate expires or a
-day has passed (no ticket lives longer than that), whichever is first.
+listens on the next of the relay's ports, new tickets name it, and the old one goes on until its certificate expires or
+a day has passed (no ticket lives longer than that), whichever is first.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Is the peer of a session still there? Answered in half a second instead of the library's nine.
 
 Theory of operation. QUIC acknowledges what is sent to it, so a living peer is heard from whenever media flows in
-either direction. Only a silent session is ambiguous. Then we POKE: a reserved name is announced or retracted, which sends one
-small control message that the peer must acknowledge within a round trip. States, driven by the count of packets
-received, looked at ten times a second:
+either direction. Only a silent session is ambiguous. Then we POKE: a reserved name is announced or retracted, which
+sends one small control message that the peer must acknowledge within a round trip. States, driven by the count of
+packets received, looked at ten times a second:
 
     heard    --(no packet for POKE_AFTER_S)-->  poked     poke once
     poked    --(a packet)-->                    heard
@@ -38,6 +38,7 @@ class Liveness:
 
     heard_at_s: float
     dead_after_s: float = DEAD_AFTER_S
+    poke_after_s: float = POKE_AFTER_S
     packets: int = -1
     poked: bool = False
 
@@ -51,7 +52,7 @@ class Liveness:
         silent_s = now_s - self.heard_at_s
         if silent_s >= self.dead_after_s:
             return Verdict.DEAD
-        if silent_s >= POKE_AFTER_S and not self.poked:
+        if silent_s >= self.poke_after_s and not self.poked:
             self.poked = True
             return Verdict.POKE
         return Verdict.FINE

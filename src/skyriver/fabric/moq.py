@@ -1,4 +1,5 @@
-"""The one place that imports the Media-over-QUIC library (`moq-rs`, pinned exactly: its API changes between patch releases).
+"""The one place that imports the Media-over-QUIC library (`moq-rs`, pinned exactly: its API changes between patch
+releases).
 
 Everything else in Skyriver uses the names below, so that an upgrade, or another engine, is a change to this package
 alone. What the library does that surprises is written beside the wrapper that copes with it, and held by
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import moq
@@ -61,12 +63,13 @@ __all__ = [
 
 CACHE_BYTES = 16 * 1024 * 1024  # an origin without a bound was seen growing to 97 MB; with this one it stayed at 57
 MAX_AGE_US = 2_000_000  # the library's default of 0 raises OLD on the first slow group and ends a naive reader
-CONNECT_TIMEOUT_S = 2.0
+CONNECT_TIMEOUT_S = 1.2  # four round trips of 300 ms; a dead relay is then tried again, rather than waited for
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a relay listens. `certificate_sha256`: hex fingerprints to pin; empty means: trust the system's authorities."""
+    """Where a relay listens. `certificate_sha256`: hex fingerprints to pin; empty means: trust the system's
+    authorities."""
 
     url: str
     certificate_sha256: tuple[str, ...] = ()
@@ -88,7 +91,7 @@ class connect:  # noqa: N801 - used like a function: `async with connect(...) as
     A rejected session connects first and is closed a moment later, with 401 or 403 (see `is_auth`) or another code:
     whoever dials must watch `Session.closed()`.
 
-    Raises on entering: TimeoutError after two seconds, or the library's `Error`.
+    Raises on entering: TimeoutError after `CONNECT_TIMEOUT_S`, or the library's `Error`.
     """
 
     def __init__(
@@ -105,7 +108,7 @@ class connect:  # noqa: N801 - used like a function: `async with connect(...) as
 
     async def __aenter__(self) -> Session:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            await self._client.__aenter__()
+            await self._client.__aenter__()  # type: ignore[no-untyped-call]
         session = self._client.session
         assert session is not None
         return session
@@ -116,10 +119,8 @@ class connect:  # noqa: N801 - used like a function: `async with connect(...) as
 
 def silence_native_logs() -> None:
     """Keep the native layer to errors: at lower levels it prints URLs, which hold grants."""
-    try:
+    with suppress(Error):  # a process may set it once only; whoever was first has set the same
         moq.log_level("error")
-    except Error:
-        pass  # a process may set it once only; whoever was first has set the same
 
 
 def certificate_hashes(values: Sequence[str]) -> tuple[str, ...]:

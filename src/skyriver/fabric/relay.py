@@ -1,8 +1,8 @@
 """The relay: one process, one core, N spaces; the only door between a network and the fabric.
 
-For each session: verify the grant (offline) -> admit or refuse -> accept with the space's origin on one side and a private
-inbox on the other -> let a gate watch the inbox if the grant may put -> hold until closed, and meter all the while.
-An origin owns its spaces' broadcasts; an edge fills them from the origins while it has sessions in them.
+For each session: verify the grant (offline) -> admit or refuse -> accept with the space's origin on one side and a
+private inbox on the other -> let a gate watch the inbox if the grant may put -> hold until closed, and meter all the
+while. An origin owns its spaces' broadcasts; an edge fills them from the origins while it has sessions in them.
 
 The library's own `Server.serve()` raises on every close and holds nothing back, hence an accept loop of our own.
 """
@@ -44,7 +44,8 @@ class RelayConfig:
     """Where and how a relay runs.
 
     `ports`: the UDP ports it may use, in order; a certificate's successor listens on another one than its predecessor.
-    `upstreams`: ranked origins; empty makes this relay an origin itself. `upstream_grant(space)`: a service grant.
+    `is_origin`: broadcasts come from publishers here; else from `upstreams`, ranked origins, which it dials with
+    `upstream_grant(space)`, a service grant.
     """
 
     host: str
@@ -54,6 +55,7 @@ class RelayConfig:
     operator_certificate: Certificate | None = None
     advertise_host: str = ""
     limits: Limits = field(default_factory=Limits)
+    is_origin: bool = True
     upstreams: tuple[moq.Endpoint, ...] = ()
     upstream_grant: Callable[[str], str] = lambda space: ""
 
@@ -96,22 +98,15 @@ class Relay:
         self.draining = False
         self._on_usage = on_usage
         self._on_metrics = on_metrics
-        self._on_listening = on_listening
+        self._listeners = Listeners(config, self._accept, on_listening)
         self._handshakes = asyncio.Semaphore(MAX_HANDSHAKES)
         self._tasks: asyncio.TaskGroup
-        self._ingress_last = 0
-
-    @property
-    def is_origin(self) -> bool:
-        """Whether broadcasts come from publishers here rather than from other relays."""
-        return not self.config.upstreams
 
     async def run(self) -> None:
         """Serve until cancelled; sessions are told, and every session's last usage is reported."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            listeners = Listeners(self.config, self._accept, self._on_listening)
-            tasks.create_task(listeners.run())
+            tasks.create_task(self._listeners.run())
             tasks.create_task(self._sample())
             try:
                 await asyncio.get_running_loop().create_future()
@@ -125,6 +120,10 @@ class Relay:
         for held in list(self.sessions.values()):
             if held.grant.jti == jti:
                 held.session.cancel(403)
+
+    def rotate_certificate(self) -> None:
+        """Use a fresh certificate from now on, without closing any session."""
+        self._listeners.rotate_now()
 
     def follow_upstreams(self, upstreams: tuple[moq.Endpoint, ...]) -> None:
         """The origins have moved; every open space follows."""
@@ -149,7 +148,7 @@ class Relay:
         space_name = request.path.strip("/")
         try:
             grant = self.verifier.verify(next(iter(parse_qs(request.query or "").get("jwt", [])), None), space_name)
-            if grant.put and not self.is_origin:
+            if grant.put and not self.config.is_origin:
                 raise NotAllowed("This relay is an edge; publishers connect to a station or an origin.")
         except SkyriverError as error:
             self.rejected += 1
@@ -207,7 +206,7 @@ class Relay:
         space = self.spaces.get(name)
         if space is None:
             uplinks = None
-            if not self.is_origin:
+            if not self.config.is_origin:
                 uplinks = Uplinks(name, lambda: self.config.upstream_grant(name))
                 uplinks.follow(self.upstreams, self._tasks)
             self.spaces[name] = space = Space(name, self._spawn, uplinks)

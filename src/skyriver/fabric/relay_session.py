@@ -9,7 +9,8 @@ from skyriver.fabric import moq
 from skyriver.fabric.grants import Grant
 from skyriver.kernel.ids import new_id
 
-STALLED_S = 4.0  # bytes keep leaving, and nothing has been acknowledged for this long: the peer is dead (QUIC says so after 9 to 13)
+# bytes keep leaving, and nothing has been acknowledged for this long: the peer is dead (QUIC says so after 9 to 13)
+STALLED_S = 4.0
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ _orders = itertools.count()
 class Space:
     """One space on one relay.
 
-    At an origin its broadcasts come from publishers, through the gate; at an edge from the origins, through uplinks that
-    feed the same origin object directly, because relays trust each other.
+    At an origin its broadcasts come from publishers, through the gate; at an edge from the origins, through uplinks
+    that feed the same origin object directly, because relays trust each other.
     """
 
     def __init__(self, name: str, spawn: Spawn, uplinks: Uplinks | None = None) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from skyriver.fabric import hang, moq
 from skyriver.fabric.uplink import Uplinks
@@ -18,6 +19,7 @@ from skyriver.kernel.errors import InvalidInput
 log = logging.getLogger(__name__)
 
 _RETRY_S = 0.1
+_LAST_MOMENT_S = 0.2  # how long the rest of a group is waited for once a newer one has begun
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ async def read_groups(subscription: moq.TrackConsumer) -> AsyncIterator[tuple[in
     """
     group = await subscription.recv_group()
     following: asyncio.Future[moq.GroupConsumer | None] | None = None
+    reading: asyncio.Future[moq.Frame | None] | None = None
     try:
         while group is not None:
             following = asyncio.ensure_future(subscription.recv_group())
@@ -115,7 +118,7 @@ async def read_groups(subscription: moq.TrackConsumer) -> AsyncIterator[tuple[in
                 if not reading.done():  # a newer group has begun: give the rest of this one a last moment
                     await asyncio.wait({reading}, timeout=_LAST_MOMENT_S)
                 if not reading.done():
-                    reading.cancel()
+                    _abandon(reading)
                     break
                 frame = None if reading.exception() is not None else reading.result()
                 if frame is None:
@@ -124,9 +127,13 @@ async def read_groups(subscription: moq.TrackConsumer) -> AsyncIterator[tuple[in
             group.cancel()
             group = await following
     finally:
-        if following is not None:
-            following.cancel()
+        for unread in (reading, following):
+            if unread is not None:
+                _abandon(unread)
         subscription.cancel()
 
 
-_LAST_MOMENT_S = 0.2
+def _abandon(future: asyncio.Future[Any]) -> None:
+    """Cancel, and take the exception that the library may still put into it, which nobody will ask for."""
+    future.cancel()
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())

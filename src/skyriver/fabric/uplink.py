@@ -26,13 +26,31 @@ REDIAL_REFUSED_S = 2.0  # a refused grant does not become valid by asking faster
 LINGER_S = 0.3  # leaving at once would lose the CLOSE, and the relay would hold the session for 11 s
 
 
+class Poke:
+    """Provokes an acknowledgement from every peer that `origin` is offered to.
+
+    Announces or retracts a name nobody listens to: that is sent at once, where a new price would wait 100 ms for more.
+    """
+
+    def __init__(self, origin: moq.OriginProducer) -> None:
+        self._broadcast = origin.create_broadcast(f"{POKE_PREFIX}/{next(_poke_numbers)}")
+        self._announced = False
+
+    def send(self) -> None:
+        """Cause one small message to be sent."""
+        if self._announced:
+            self._broadcast.unannounce()
+        else:
+            self._broadcast.announce()
+        self._announced = not self._announced
+
+
 class Uplink:
     """Keeps one session to `endpoint` open in `space`.
 
     Args:
         grant: called before each dial; returns the grant to present (it may have been renewed since).
         publish: what this side offers. subscribe: where the peer's broadcasts appear.
-        poke: a broadcast in `publish` that may be re-priced to provoke an acknowledgement; see `liveness`.
     """
 
     def __init__(
@@ -51,8 +69,7 @@ class Uplink:
         self._publish = publish
         self._subscribe = subscribe
         self._dead_after_s = dead_after_s
-        self._poke = publish.create_broadcast(f"{POKE_PREFIX}/{next(_poke_numbers)}")
-        self._poke_announced = False
+        self._poke = Poke(publish)
         self._session: moq.Session | None = None
         self.connected = asyncio.Event()
         self.connects = 0
@@ -109,18 +126,10 @@ class Uplink:
                 return
             verdict = liveness.look(session.stats().packets_received, monotonic_s())
             if verdict is Verdict.POKE:
-                self._send_poke()
+                self._poke.send()
             elif verdict is Verdict.DEAD:
                 session.cancel(1)
                 raise TimeoutError(f"nothing was heard from {self.endpoint.url} for {self._dead_after_s} s")
-
-    def _send_poke(self) -> None:
-        """Announce or retract a name nobody listens to: sent at once, where a new price waits 100 ms for more."""
-        if self._poke_announced:
-            self._poke.unannounce()
-        else:
-            self._poke.announce()
-        self._poke_announced = not self._poke_announced
 
 
 class Uplinks:

@@ -1,0 +1,289 @@
+"""A headless viewer: the player's fail-over rules, and exact measurements of what a viewer would have seen.
+
+Theory of operation. A ticket ranks edges. The viewer plays from one and keeps a WARM session, connected but
+subscribed to nothing, on the next. When no frame has come for `STALL_AFTER_S` while playing, it subscribes on the warm
+session (a round trip, not a handshake) and makes the one after that warm. Frames it has seen are dropped by group and
+PTS, so the picture goes on where it stopped. The stalled edge is tried again last. When every edge has failed it asks
+for a new ticket. A broadcast that pauses stalls all edges alike, so after one whole round it waits on the best edge
+instead of wandering.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+
+from skyriver.fabric import hang, moq
+from skyriver.fabric.liveness import POLL_S, Liveness, Verdict
+from skyriver.fabric.subscriber import MediaFrame, Once, read_groups
+from skyriver.fabric.uplink import Poke
+from skyriver.kernel.clock import Monotonic, monotonic_s
+from skyriver.kernel.errors import InvalidInput, NotReady
+
+log = logging.getLogger(__name__)
+
+STALL_AFTER_S = 0.25
+STALL_AFTER_ROUND_S = 2.0  # every edge has stalled once: the broadcast itself has paused
+WARM_POKE_AFTER_S, WARM_DEAD_AFTER_S = 1.0, 1.6
+_RETRY_S = 0.2
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A grant and the edges it may be used at, best first."""
+
+    space: str
+    path: str
+    grant: str
+    edges: tuple[moq.Endpoint, ...]
+
+
+@dataclass
+class Viewing:
+    """What was seen so far. Times are monotonic seconds; gaps are between deliveries of consecutive new frames."""
+
+    started_at_s: float
+    first_frame_at_s: float | None = None
+    last_frame_at_s: float | None = None
+    frames: int = 0
+    bytes_received: int = 0
+    max_gap_s: float = 0.0
+    switches: int = 0
+    edges: list[str] = field(default_factory=list)
+
+    @property
+    def startup_s(self) -> float | None:
+        """From the call to the first frame."""
+        return None if self.first_frame_at_s is None else self.first_frame_at_s - self.started_at_s
+
+    def frame(self, size_bytes: int, now_s: float) -> None:
+        """Count one new frame."""
+        if self.last_frame_at_s is not None:
+            self.max_gap_s = max(self.max_gap_s, now_s - self.last_frame_at_s)
+        self.first_frame_at_s = self.first_frame_at_s or now_s
+        self.last_frame_at_s = now_s
+        self.frames += 1
+        self.bytes_received += size_bytes
+
+    def take_max_gap_s(self) -> float:
+        """The longest gap since this was last asked, an ongoing one included; then start anew."""
+        gap_s, self.max_gap_s = self.max_gap_s, 0.0
+        return gap_s
+
+
+class _EdgeSession:
+    """One connection to one edge. `index` is its place in the ticket."""
+
+    def __init__(self, ticket: Ticket, index: int) -> None:
+        self.index = index
+        self.endpoint = ticket.edges[index]
+        self.origin = moq.new_origin()
+        offered = moq.new_origin()
+        self._poke = Poke(offered)
+        self._dial = moq.connect(self.endpoint, ticket.space, ticket.grant, publish=offered, subscribe=self.origin)
+        self._stack = AsyncExitStack()
+        self._session: moq.Session | None = None
+
+    async def open(self) -> bool:
+        """Connect; whether it worked."""
+        try:
+            self._session = await self._stack.enter_async_context(self._dial)
+        except (moq.Error, TimeoutError):
+            await self._stack.aclose()
+        return self._session is not None
+
+    async def closed(self) -> None:
+        """Wait until the connection ends, for whatever reason."""
+        assert self._session is not None
+        with suppress(moq.Error):
+            await self._session.closed()
+
+    async def until_dead(self) -> None:
+        """Wait until a session that carries nothing is dead, by poking it: a zombie kept warm is worse than none."""
+        assert self._session is not None
+        liveness = Liveness(heard_at_s=monotonic_s(), dead_after_s=WARM_DEAD_AFTER_S, poke_after_s=WARM_POKE_AFTER_S)
+        closed = asyncio.ensure_future(self.closed())
+        try:
+            while not closed.done():
+                await asyncio.wait({closed}, timeout=POLL_S)
+                verdict = liveness.look(self._session.stats().packets_received, monotonic_s())
+                if verdict is Verdict.DEAD:
+                    return
+                if verdict is Verdict.POKE:
+                    self._poke.send()
+        finally:
+            closed.cancel()
+
+    async def close(self) -> None:
+        await self._stack.aclose()
+
+
+class Viewer:
+    """Watches one video track of a broadcast. `run` until cancelled; frames go to `on_frame` as they arrive.
+
+    Args:
+        ticket: where to begin. refresh: asks for a new ticket when every edge has failed or refused.
+        track: the video track's name; `None` takes the catalog's first.
+        on_frame: called with each new frame, on the event loop; it must be quick.
+    """
+
+    def __init__(
+        self,
+        ticket: Ticket,
+        refresh: Callable[[], Awaitable[Ticket]],
+        *,
+        track: str | None = None,
+        on_frame: Callable[[MediaFrame], None] = lambda frame: None,
+        stall_after_s: float = STALL_AFTER_S,
+        now: Monotonic = monotonic_s,
+    ) -> None:
+        if not ticket.edges:
+            raise NotReady("No edge can take this viewer at present.", hint="Try again in a few seconds.")
+        self.viewing = Viewing(started_at_s=now())
+        self.catalog: hang.Catalog | None = None
+        self._ticket = ticket
+        self._refresh = refresh
+        self._track = track
+        self._on_frame = on_frame
+        self._stall_after_s = stall_after_s
+        self._now = now
+        self._once = Once()
+        self._warm: _EdgeSession | None = None
+        self._warming: asyncio.Future[None] | None = None
+        self._leaving: set[asyncio.Future[None]] = set()
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        stalls_in_a_row = 0
+        session = await self._open_next(-1)
+        try:
+            while True:
+                self._keep_warm(session.index)
+                frames_before = self.viewing.frames
+                paused = stalls_in_a_row >= len(self._ticket.edges)
+                self.viewing.edges.append(session.endpoint.url)
+                await self._play(session, STALL_AFTER_ROUND_S if paused else self._stall_after_s)
+                stalls_in_a_row = stalls_in_a_row + 1 if self.viewing.frames == frames_before else 1
+                stalled, session = session, await self._take_warm() or await self._open_next(session.index)
+                self.viewing.switches += 1
+                self._leave(stalled)
+        finally:
+            self._drop_warm()
+            await session.close()
+            await asyncio.gather(*self._leaving, return_exceptions=True)
+
+    # -- edges -----------------------------------------------------------------------------------------------------
+
+    async def _open_next(self, index: int) -> _EdgeSession:
+        """The next edge after `index` that answers; asks for a new ticket after each whole round without one."""
+        while True:
+            edges = len(self._ticket.edges)
+            for step in range(1, edges + 1):
+                opened = _EdgeSession(self._ticket, (index + step) % edges)
+                if await opened.open():
+                    return opened
+            await self._renew()
+
+    def _keep_warm(self, index: int) -> None:
+        self._drop_warm()
+        if len(self._ticket.edges) > 1:
+            self._warming = asyncio.ensure_future(self._warm_up(index))
+
+    async def _warm_up(self, index: int) -> None:
+        """Hold a connected session on another edge than `index`, for ever."""
+        edges = len(self._ticket.edges)
+        while True:
+            for step in range(1, edges):
+                opened = _EdgeSession(self._ticket, (index + step) % edges)
+                try:
+                    if await opened.open():
+                        self._warm = opened
+                        await opened.until_dead()
+                finally:
+                    if self._warm is opened:
+                        self._warm = None
+                        await opened.close()
+            await asyncio.sleep(_RETRY_S)
+
+    async def _take_warm(self) -> _EdgeSession | None:
+        warm, self._warm = self._warm, None
+        self._drop_warm()
+        return warm
+
+    def _drop_warm(self) -> None:
+        if self._warming is not None:
+            self._leaving.add(self._warming)
+            self._warming.add_done_callback(self._leaving.discard)
+            self._warming.cancel()
+            self._warming = None
+
+    def _leave(self, session: _EdgeSession) -> None:
+        """Close a session without waiting for it: the picture is elsewhere already."""
+        task = asyncio.ensure_future(session.close())
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    async def _renew(self) -> None:
+        await asyncio.sleep(_RETRY_S * random.uniform(0.5, 1.5))  # many viewers lose the same edges at once
+        try:
+            ticket = await self._refresh()
+        except Exception as error:  # whatever the API's trouble is: the old ticket may still serve
+            log.info("a new ticket could not be had; using the old one", extra={"reason": repr(error)})
+            return
+        if ticket.edges:
+            self._ticket = ticket
+
+    # -- frames ----------------------------------------------------------------------------------------------------
+
+    async def _play(self, session: _EdgeSession, stall_after_s: float) -> None:
+        """Deliver frames from `session` until nothing new has come for `stall_after_s`, or it ends."""
+        heard_at_s = self._now()
+        first = self.viewing.frames == 0
+
+        def heard() -> None:
+            nonlocal heard_at_s, first
+            heard_at_s, first = self._now(), False
+
+        reading = asyncio.ensure_future(self._read(session, heard))
+        closed = asyncio.ensure_future(session.closed())
+        waits = {reading, closed}
+        try:
+            while True:
+                limit_s = max(stall_after_s, 2.0) if first else stall_after_s
+                left_s = heard_at_s + limit_s - self._now()
+                if left_s <= 0:
+                    return
+                done, _ = await asyncio.wait(waits, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+                if done:
+                    return
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    async def _read(self, session: _EdgeSession, heard: Callable[[], None]) -> None:
+        broadcast = await session.origin.consume().announced_broadcast(self._ticket.path)
+        if self.catalog is None:
+            self.catalog = await self._read_catalog(broadcast)
+        track = self._track or next(iter(self.catalog.video), None)
+        if track is None:
+            raise InvalidInput("The broadcast has no video track.")
+        open_group = -1
+        async for group, frame in read_groups(await broadcast.subscribe_track(track, moq.live_subscription())):
+            pts_us, payload = hang.decode_frame(frame.payload)
+            if group < open_group or not payload or not self._once.first_time(group, pts_us):
+                continue
+            keyframe, open_group = group > open_group, group
+            heard()
+            self.viewing.frame(len(frame.payload), self._now())
+            self._on_frame(MediaFrame(bytes(payload), pts_us, keyframe, group))
+
+    async def _read_catalog(self, broadcast: moq.BroadcastConsumer) -> hang.Catalog:
+        subscription = await broadcast.subscribe_track(hang.CATALOG_TRACK, moq.live_subscription(priority=100))
+        async for _, frame in read_groups(subscription):
+            return hang.Catalog.from_json(frame.payload)
+        raise NotReady("The broadcast ended before its catalog came.")
