@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bootstrap.report import SetupProblem, say
 
-STATE_FOLDER = ".skyriver"
+STATE_FOLDER = ".setup"
 
 
 def state_folder(root: Path) -> Path:
