@@ -1,7 +1,7 @@
 """A time that machines read off the picture: 48 squares, white for 1, black for 0, the highest bit at the left.
 
 The value is the UTC time of drawing in milliseconds since the Unix epoch. Whoever sees the picture (a browser test
-with a canvas, a decoder in a test) reads it and compares it with its own clock: that is the latency from glass to glass.
+with a canvas, a decoder in a test) reads it and compares it with its own clock: the latency from glass to glass.
 
 Geometry, as shares of the picture, so that it survives scaling: the strip spans 5 % to 95 % of the width and 92 % to
 97 % of the height. Sample each square in its middle; a luma (or any colour channel) above 127 is a 1.

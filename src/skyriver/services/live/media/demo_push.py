@@ -51,10 +51,17 @@ class DemoPush:
         Raises:
             OSError, av.FFmpegError: the door is shut, has refused the key, or has gone away.
         """
-        options = {"flush_packets": "1", "max_interleave_delta": "1", "flvflags": "no_duration_filesize"}
+        options = {
+            "flush_packets": "1",
+            "max_interleave_delta": "1",
+            "flvflags": "no_duration_filesize",
+            "tcp_nodelay": "1",
+        }
         timeout = (OPEN_TIMEOUT_S, WRITE_TIMEOUT_S)
         with av.open(self._url, "w", format="flv", options=options, timeout=timeout) as out:
             video, audio = self._add_video(out), self._add_audio(out)
+            # Everything slow happens before the first frame: a station takes that frame's arrival as its time.
+            out.start_encoding()
             clock = MediaClock()
             start_us = clock.now_us()
             index, sample = 0, 0

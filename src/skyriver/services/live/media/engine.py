@@ -32,11 +32,12 @@ from dataclasses import dataclass
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
+from skyriver.services.live.media.avc import avc3_codec
 from skyriver.services.live.media.decoder import VideoDecoder
 from skyriver.services.live.media.mailbox import Mailbox, MailboxClosed
 from skyriver.services.live.media.opus import OpusTranscoder
 from skyriver.services.live.media.rendition import RenditionEncoder
-from skyriver.services.live.media.units import Output, Sink, TrackEnded, Unit, VideoTrack
+from skyriver.services.live.media.units import Encoded, Output, Sink, TrackEnded, Unit, VideoTrack
 from skyriver.services.live.model import Rendition, fit_ladder
 
 INBOX_UNITS = 300  # compressed video: 5 s at 60 fps, so that a whole slot can arrive at once on a cold start
@@ -210,7 +211,6 @@ class _Ladder:
                     self._sink(TrackEnded(name))
         for name, rendition in fitted.items():
             if name not in self._workers:
-                self._sink(VideoTrack(name, rendition.width, rendition.height, rendition.bitrate_bps))
                 self._workers[name] = _Worker(rendition, self._sink, self._counters, self._fps)
 
 
@@ -223,8 +223,17 @@ class _Worker:
         self._sink = sink
         self._counters = counters
         self._encoder = RenditionEncoder(rendition, fps=fps)
+        self._introduced = False
         self._thread = threading.Thread(target=self._run, name=f"encode-{rendition.name}", daemon=True)
         self._thread.start()
+
+    def _introduce(self, first: Encoded) -> None:
+        """Say what this rendition is, once its encoder has decided on profile and level."""
+        codec = avc3_codec(first.payload) if not self._introduced else None
+        if codec is not None:
+            self._introduced = True
+            box = self.rendition
+            self._sink(VideoTrack(box.name, codec, box.width, box.height, box.bitrate_bps))
 
     def join(self, timeout_s: float | None) -> None:
         self._thread.join(timeout_s)
@@ -237,6 +246,7 @@ class _Worker:
                 break
             try:
                 for encoded in self._encoder.encode(picture):
+                    self._introduce(encoded)
                     self._sink(encoded)
             except (FFmpegError, ValueError) as error:
                 self._counters.encode_errors += 1

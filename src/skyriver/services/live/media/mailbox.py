@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class MailboxClosed(Exception):  # noqa: N818 - an end, not an error
+class MailboxClosed(Exception):
     """The box was closed and is empty."""
 
 

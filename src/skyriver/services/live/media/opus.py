@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import av
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
@@ -52,7 +54,9 @@ class OpusTranscoder:
     @property
     def track(self) -> AudioTrack:
         """How the track is announced. Known before the first frame."""
-        return AudioTrack(self._track, "opus", bytes(self._encoder.extradata or b""), self._bitrate_bps)
+        channels = 1 if self._layout == "mono" else 2
+        init = bytes(self._encoder.extradata or b"")
+        return AudioTrack(self._track, "opus", RATE_HZ, channels, init, self._bitrate_bps)
 
     def transcode(self, unit: Unit) -> list[Encoded]:
         """The Opus packets that this AAC frame completes."""
@@ -96,7 +100,7 @@ class OpusTranscoder:
         self._fifo = av.AudioFifo()
         self._fifo_pts_us = pts_us
 
-    def _encoded(self, packet: av.Packet) -> list[Encoded]:
+    def _encoded(self, packet: av.Packet[Any]) -> list[Encoded]:
         # The encoder subtracts its look-ahead (6.5 ms) from the time, so that picture and sound stay together.
         pts_us = round((packet.pts or 0) * (packet.time_base or MICROSECONDS) * 1_000_000)
         if pts_us <= self._last_pts_us:

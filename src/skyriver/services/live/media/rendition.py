@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
 
 import av
 from av.video.frame import PictureType, VideoFrame
@@ -76,7 +78,7 @@ class RenditionEncoder:
         self._codec = None
         self._scaler = VideoReformatter()
 
-    def _encoded(self, packets: list[av.Packet]) -> Iterator[Encoded]:
+    def _encoded(self, packets: list[av.Packet[Any]]) -> Iterator[Encoded]:
         for packet in packets:
             pts_us = packet.pts or 0
             yield Encoded(self.rendition.name, bytes(packet), pts_us, packet.is_keyframe, group_of(pts_us))
@@ -85,7 +87,7 @@ class RenditionEncoder:
         codec = av.CodecContext.create("libx264", "w")
         codec.width, codec.height, codec.pix_fmt = self.rendition.width, self.rendition.height, "yuv420p"
         codec.time_base = MICROSECONDS
-        codec.framerate = max(1, round(self._fps))
+        codec.framerate = Fraction(max(1, round(self._fps)))
         codec.thread_count = 1
         _tag_colours(codec, source)
         cap_bps = self.rendition.bitrate_bps

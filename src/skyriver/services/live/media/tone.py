@@ -21,7 +21,7 @@ class Tone:
 
     def __init__(self) -> None:
         second = array.array("f", (self._sample(n) for n in range(RATE_HZ)))
-        self._samples = memoryview((second + second[:FRAME_SAMPLES]).tobytes())
+        self._samples = (second + second[:FRAME_SAMPLES]).tobytes()
 
     def frame(self, utc_us: int) -> AudioFrame:
         """The frame whose first sample is played at `utc_us` (microseconds since the Unix epoch)."""

@@ -1,4 +1,4 @@
-"""What flows through the transcoder: compressed units in, compressed units out. Times in microseconds since the epoch."""
+"""What flows through the transcoder: compressed units in and out. Times in microseconds since the Unix epoch."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class VideoTrack:
-    """A rendition that starts, or changes its size. Comes before the first unit of that size."""
+    """A rendition that starts, or changes its size. Comes before its first unit. `codec` is RFC 6381: `avc3.64001e`."""
 
     track: str
+    codec: str
     width: int
     height: int
     bitrate_bps: int
@@ -45,6 +46,8 @@ class AudioTrack:
 
     track: str
     codec: str
+    sample_rate_hz: int
+    channels: int
     init: bytes
     bitrate_bps: int
 
