@@ -6,7 +6,9 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import TypeAdapter
 
+from skyriver.platform.web.fields import Slug
 from skyriver.services.live.model import (
     HOLD,
     PICTURE_LOST_AFTER,
@@ -18,7 +20,6 @@ from skyriver.services.live.model import (
     channel_of,
     fit_ladder,
     home_of,
-    is_slug,
     slug_from,
     space_of,
 )
@@ -150,12 +151,10 @@ class TestNames:
     def test_slugs(self) -> None:
         assert slug_from("Main Stage — Évora!") == "main-stage-evora"
         assert slug_from("天河") == ""
-        assert len(slug_from("x" * 300)) <= 48
-        assert is_slug(slug_from("a" * 47 + " b"))
-        for good in ("a", "demo", "a-1", "x" * 48):
-            assert is_slug(good)
-        for bad in ("", "-a", "a-", "A", "a_b", "ch_0123456789abcdef", "x" * 49, "a\n", "ä", "a/b"):
-            assert not is_slug(bad), bad
+        assert slug_from("A") == ""
+        slug = TypeAdapter(Slug)
+        for name in ("x" * 300, "a" * 39 + " b", "Ωmega 2", "--a--b--"):
+            slug.validate_python(slug_from(name))
 
     def test_spaces(self) -> None:
         assert channel_of(space_of("ch_1")) == "ch_1"

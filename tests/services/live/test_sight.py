@@ -13,7 +13,14 @@ from skyriver.services.live.model import HOLD, ChannelState
 from skyriver.services.live.sight import GRACE, InputChange, Lives, see
 
 T0 = datetime(2026, 5, 1, 12, tzinfo=UTC)
-PUBLISHER = {"codec": "avc3.64001f", "width": 1280, "height": 720, "fps": 30.0, "bitrate_bps": 4_000_000, "audio": "aac"}
+PUBLISHER = {
+    "codec": "avc3.64001f",
+    "width": 1280,
+    "height": 720,
+    "fps": 30.0,
+    "bitrate_bps": 4_000_000,
+    "audio": "aac",
+}
 
 
 def after(seconds: float) -> datetime:
@@ -33,7 +40,9 @@ def workload(kind: str, node_id: str = "n1", **other: Any) -> ObservedWorkload:
     return replace(base, **other)
 
 
-def station(*publishing: str, node_id: str = "n1", carries: tuple[str, ...] = ("ch_1",), **other: Any) -> ObservedWorkload:
+def station(
+    *publishing: str, node_id: str = "n1", carries: tuple[str, ...] = ("ch_1",), **other: Any
+) -> ObservedWorkload:
     return workload(
         "live.station",
         node_id,
@@ -57,7 +66,10 @@ def edge(node_id: str, viewers: int, **other: Any) -> ObservedWorkload:
         "relay",
         node_id,
         spec={"role": "edge"},
-        metrics={"viewers_by_space": {"live/ch_1": viewers, "live/ch_2": 7}, "egress_by_space": {"live/ch_1": viewers * 10}},
+        metrics={
+            "viewers_by_space": {"live/ch_1": viewers, "live/ch_2": 7},
+            "egress_by_space": {"live/ch_1": viewers * 10},
+        },
         **other,
     )
 
@@ -65,7 +77,18 @@ def edge(node_id: str, viewers: int, **other: Any) -> ObservedWorkload:
 def seen_on(*workloads: ObservedWorkload, state: NodeState = NodeState.ALIVE, role: Any = "core") -> ObservedNode:
     node_id = workloads[0].node_id
     return ObservedNode(
-        node_id, node_id, "st_1", f"site-{node_id}", "eu", role, state, False, "127.0.0.1", 4, 1 << 33, workloads=workloads
+        node_id,
+        node_id,
+        "st_1",
+        f"site-{node_id}",
+        "eu",
+        role,
+        state,
+        False,
+        "127.0.0.1",
+        4,
+        1 << 33,
+        workloads=workloads,
     )
 
 
@@ -110,7 +133,9 @@ def test_a_station_is_believed_only_about_channels_it_carries() -> None:
     assert lives.wanted() == set()
 
 
-@pytest.mark.parametrize("event", [{}, {"channel_id": 7}, {"channel_id": "ch_1"}, {"channel_id": "ch_1", "state": "odd"}])
+@pytest.mark.parametrize(
+    "event", [{}, {"channel_id": 7}, {"channel_id": "ch_1"}, {"channel_id": "ch_1", "state": "odd"}]
+)
 def test_nonsense_from_a_station_changes_nothing(event: dict[str, Any]) -> None:
     lives = Lives()
     assert lives.on_input_event(station(), event, T0) is None

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from skyriver.kernel.clock import utc_now
+from skyriver.platform.fabric_keys import GrantKeys
 from skyriver.platform.identity import Principal, record_audit
 from skyriver.platform.web import (
     Admin,
@@ -51,6 +52,7 @@ from skyriver.services.live.tickets import issue_ticket
 
 router = APIRouter(prefix="/v1", tags=["live"])
 LiveDep = Annotated[Live, Provided(Live)]
+Grants = Annotated[GrantKeys, Provided(GrantKeys)]
 
 
 def _shape(live: Live, channel: ChannelRecord) -> ChannelShape:
@@ -163,10 +165,10 @@ async def revoke_stream_key(
 
 @router.post("/channels/{id_or_slug}/watch", responses=problems(404, 503))
 async def watch_channel(
-    id_or_slug: IdOrSlug, caller: Caller, session: Reader, live: LiveDep, body: Watcher | None = None
+    id_or_slug: IdOrSlug, caller: Caller, session: Reader, live: LiveDep, grants: Grants, body: Watcher | None = None
 ) -> WatchTicket:
     """A ticket to watch one of your channels: a grant for minutes, and ranked edges."""
-    return await _ticket(live, await _own(session, caller, id_or_slug), body)
+    return _ticket(live, grants, await _own(session, caller, id_or_slug), body)
 
 
 @router.post("/public/{tenant_slug}/{channel_slug}/watch", responses=problems(404, 429, 503))
@@ -176,18 +178,19 @@ async def watch_public_channel(
     request: Request,
     session: Reader,
     live: LiveDep,
+    grants: Grants,
     body: Watcher | None = None,
 ) -> WatchTicket:
     """A ticket to watch a public channel, without signing in; at a limited rate per address."""
     live.allowance.take(request.client.host if request.client else "")
-    return await _ticket(live, await service.find_public_channel(session, tenant_slug, channel_slug), body)
+    return _ticket(live, grants, await service.find_public_channel(session, tenant_slug, channel_slug), body)
 
 
-async def _ticket(live: Live, channel: ChannelRecord, body: Watcher | None) -> WatchTicket:
+def _ticket(live: Live, grants: GrantKeys, channel: ChannelRecord, body: Watcher | None) -> WatchTicket:
     watcher = body or Watcher()
     viewer = watcher.viewer or secrets.token_urlsafe(9)
     state = live.seen(channel.id).state
-    return await issue_ticket(live.cloud, channel, state, viewer=viewer, region=watcher.region)
+    return issue_ticket(live.cloud.observed(), grants, channel, state, viewer=viewer, region=watcher.region)
 
 
 # --- drills -------------------------------------------------------------------------------------------------------

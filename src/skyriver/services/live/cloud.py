@@ -1,24 +1,15 @@
-"""What live channels need of the cloud around them, as one small interface: the platform behind it may grow."""
+"""What live channels need of the machines around them, as one small interface: the platform behind it may grow."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Protocol
 
-from skyriver.platform.workloads.model import ObservedState
-
-
-@dataclass(frozen=True)
-class ViewerGrant:
-    """A signed right to watch, and when it ends."""
-
-    token: str
-    expires_at: datetime
+from skyriver.kernel.errors import NotReady
+from skyriver.platform.workloads import ObservedState
 
 
 class Cloud(Protocol):
-    """The platform, as this service uses it."""
+    """The nodes and workloads of the cloud, as this service uses them."""
 
     def observed(self) -> ObservedState:
         """What is seen of nodes and workloads now. Cheap: it is asked for by every request."""
@@ -28,12 +19,6 @@ class Cloud(Protocol):
         """What is wanted has changed: plan soon. Never waits; many calls make one plan."""
         ...
 
-    async def viewer_grant(
-        self, space: str, *, get: tuple[str, ...], lifetime: timedelta, tenant_id: str
-    ) -> ViewerGrant:
-        """A grant that lets a viewer get these paths of a space, and put nothing."""
-        ...
-
     async def kill(self, workload_id: str) -> None:
         """Kill a workload's process for real (SIGKILL), through the agent that runs it.
 
@@ -41,3 +26,16 @@ class Cloud(Protocol):
             NotReady: its node does not answer.
         """
         ...
+
+
+class NoCloud:
+    """Of an API process that runs without machines: channels can be made, nothing runs."""
+
+    def observed(self) -> ObservedState:
+        return ObservedState()
+
+    def plan_anew(self) -> None:
+        """There is nobody to plan."""
+
+    async def kill(self, workload_id: str) -> None:
+        raise NotReady(f"Tried to kill the workload {workload_id}, but this process is not connected to any node.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,7 +12,7 @@ from skyriver.platform.manifest import Component, Service
 from skyriver.platform.web import Runtime
 from skyriver.platform.workloads import ObservedState, WorkloadIntent
 from skyriver.services.live import api
-from skyriver.services.live.cloud import Cloud
+from skyriver.services.live.cloud import Cloud, NoCloud
 from skyriver.services.live.demo import FeederKeys
 from skyriver.services.live.intents import FEEDER, STATION, TRANSCODER, plan_live, read_plans
 from skyriver.services.live.meters import METERS
@@ -23,7 +23,8 @@ from skyriver.services.live.settings import LiveSettings
 class LiveProcess:
     """The service within one API process: what `open` learns of the process, `intents` needs."""
 
-    def __init__(self) -> None:
+    def __init__(self, cloud_of: Callable[[Runtime], Cloud]) -> None:
+        self._cloud_of = cloud_of
         self._feeder_keys: FeederKeys | None = None
         self._settings = LiveSettings()
 
@@ -32,7 +33,7 @@ class LiveProcess:
         """Provide `Live` to the routes, and have it run."""
         self._settings = LiveSettings.from_environment()
         self._feeder_keys = FeederKeys(runtime.settings.data_dir)
-        live = Live(runtime.store, runtime.hub, runtime.get(Cloud), self._settings)
+        live = Live(runtime.store, runtime.hub, self._cloud_of(runtime), self._settings, runtime.now)
         runtime.provide(live)
         yield (live,)
 
@@ -43,9 +44,9 @@ class LiveProcess:
         return plan_live(plans, observed, now=utc_now(), rtmp_port=self._settings.rtmp_port)
 
 
-def live_service() -> Service:
-    """The service for one API process."""
-    process = LiveProcess()
+def live_service(cloud_of: Callable[[Runtime], Cloud] = lambda _runtime: NoCloud()) -> Service:
+    """The service for one API process. `cloud_of` finds the machines in what the platform's parts provide."""
+    process = LiveProcess(cloud_of)
     return Service(
         name="live",
         routers=(api.router,),

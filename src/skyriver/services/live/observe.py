@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import event, select
@@ -48,10 +49,13 @@ class Live:
         cloud: the platform around it.
     """
 
-    def __init__(self, store: Store, hub: EventHub, cloud: Cloud, settings: LiveSettings) -> None:
+    def __init__(
+        self, store: Store, hub: EventHub, cloud: Cloud, settings: LiveSettings, now: Callable[[], datetime] = utc_now
+    ) -> None:
         self.cloud = cloud
         self.settings = settings
         self.allowance = Allowance()
+        self._now = now
         self._store = store
         self._hub = hub
         self._lives = Lives()
@@ -105,14 +109,14 @@ class Live:
         """Remember what was written down, so that no running show is lost with the process that watched it."""
         async with self._store.session() as session:
             rows = (await session.scalars(select(InputRecord))).all()
-        now = utc_now()
+        now = self._now()
         for row in rows:
             self._lives.restore(InputChange(row.channel_id, row.node_id, row.since, row.ended_at), now)
 
     async def take(self, news: StationEvent) -> None:
         """Act on one station's event: this is the short way from a publisher's first byte to its transcoder."""
         station = self.cloud.observed().workload_by_id(news.workload_id)
-        change = self._lives.on_input_event(station, news.event, utc_now()) if station else None
+        change = self._lives.on_input_event(station, news.event, self._now()) if station else None
         if change is not None:
             self._unwritten[change.channel_id] = change
             await self._write()
@@ -121,7 +125,7 @@ class Live:
 
     async def tick(self) -> None:
         """Once a second: believe the metrics, let time pass, and show everybody their channels."""
-        for change in self._lives.look(self.cloud.observed(), utc_now()):
+        for change in self._lives.look(self.cloud.observed(), self._now()):
             self._unwritten[change.channel_id] = change
         await self._write()
         wanted = self._lives.wanted()
@@ -178,7 +182,7 @@ class Live:
         if channel is not None:
             message = str(event.get("message") or event.get("reason") or "The station refused a publisher.")
             data = {
-                "at": utc_now().isoformat(),
+                "at": self._now().isoformat(),
                 "kind": "publisher_refused",
                 "node": None,
                 "workload": None,

@@ -6,12 +6,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
+from skyriver.platform.web.fields import Body, Name, Slug
 from skyriver.services.live.model import (
-    NAME_MAX_CHARS,
     PROFILES,
-    SLUG_PATTERN,
     ChannelState,
     ProfileName,
     Takeover,
@@ -21,24 +20,12 @@ from skyriver.services.live.records import ChannelRecord, StreamKeyRecord
 from skyriver.services.live.service import ChannelChange, ChannelDraft
 from skyriver.services.live.sight import Seen
 
-_NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f]*$"
-Name = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=NAME_MAX_CHARS, pattern=_NO_CONTROL_CHARACTERS),
-]
-Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN)]
 IdOrSlug = Annotated[str, Path(pattern=r"^[a-z0-9_-]{1,64}$", description="A channel's id or its slug.")]
 SlugInPath = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]
 KeyId = Annotated[str, Path(pattern=r"^[a-z0-9_]{1,64}$", description="A stream key's id.")]
 
 
-class _Request(BaseModel):
-    """What callers send: a field nobody knows is a mistake that is better said than ignored."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class NewChannel(_Request):
+class NewChannel(Body):
     name: Name = Field(description="For people.", examples=["Main stage"])
     slug: Slug | None = Field(default=None, description="For addresses; made from the name when it is not given.")
     public: bool = Field(default=False, description="Whether anybody may watch, without signing in.")
@@ -51,7 +38,7 @@ class NewChannel(_Request):
         return ChannelDraft(**dict(self))
 
 
-class ChannelPatch(_Request):
+class ChannelPatch(Body):
     """Fields that are left out or null stay as they are."""
 
     name: Name | None = None
@@ -110,7 +97,7 @@ class CreatedChannel(BaseModel):
     stream_key: str = Field(description="The first stream key. It is shown this once and cannot be read again.")
 
 
-class NewStreamKey(_Request):
+class NewStreamKey(Body):
     name: Name = Field(default="spare", description="For people: which encoder has it.")
 
 
@@ -124,7 +111,7 @@ class CreatedStreamKey(StreamKeyShape):
     secret: str = Field(description="The key for the encoder. It is shown this once and cannot be read again.")
 
 
-class Watcher(_Request):
+class Watcher(Body):
     """What a viewer tells of itself, all optional, so that it is sent to a good edge."""
 
     viewer: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = Field(
@@ -156,7 +143,7 @@ class WatchTicket(BaseModel):
     latency_target_ms: int
 
 
-class DrillOrder(_Request):
+class DrillOrder(Body):
     stage: Literal["edge", "transcoder", "origin"]
     edge_node_id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")] | None = Field(
         default=None, description="Which edge node; by default the one with most of the channel's viewers."

@@ -6,22 +6,24 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from skyriver.platform.dispatch import EdgeRanking, HealthyNearSpread, RankedEdge, Viewer, candidates
-from skyriver.services.live.cloud import Cloud
+from skyriver.platform.fabric_keys import GrantKeys
+from skyriver.platform.workloads import ObservedState
 from skyriver.services.live.errors import NoEdge
 from skyriver.services.live.model import BROADCAST, ChannelState, space_of
 from skyriver.services.live.records import ChannelRecord
 from skyriver.services.live.shapes import EdgeShape, WatchTicket
 
-GRANT_LIFETIME = timedelta(minutes=15)
-"""Long enough to outlive an API that is being replaced; short enough that a channel made private is soon private.
-A viewer asks for the next ticket before this one ends."""
+GRANT_LIFETIME = timedelta(hours=1)
+"""Long enough for an API to be away; short enough that a channel made private is private within the hour. A relay ends
+the session with the grant, so a viewer asks for the next ticket before that."""
 
 LATENCY_TARGET_MS = 500
 """The player's buffer: longer than the gap of an edge's failover (p99 400 ms), so that a kill is not seen."""
 
 
-async def issue_ticket(
-    cloud: Cloud,
+def issue_ticket(
+    observed: ObservedState,
+    grants: GrantKeys,
     channel: ChannelRecord,
     state: ChannelState,
     *,
@@ -37,10 +39,10 @@ async def issue_ticket(
         NoEdge: no edge can serve now.
     """
     space = space_of(channel.id)
-    edges = (ranking or HealthyNearSpread()).rank(Viewer(viewer, space, region), candidates(cloud.observed(), space))
+    edges = (ranking or HealthyNearSpread()).rank(Viewer(viewer, space, region), candidates(observed, space))
     if not edges:
         raise NoEdge()
-    grant = await cloud.viewer_grant(space, get=(BROADCAST,), lifetime=GRANT_LIFETIME, tenant_id=channel.tenant_id)
+    grant = grants.mint_viewer(space, tenant_id=channel.tenant_id, get=(BROADCAST,), lifetime=GRANT_LIFETIME)
     return WatchTicket(
         channel_id=channel.id,
         space=space,
