@@ -96,7 +96,7 @@ async def empty_database_url(database: Database, tmp_path: Path) -> AsyncIterato
     if database.kind == "sqlite":
         yield f"sqlite:///{tmp_path / 'skyriver.db'}"
         return
-    async with _postgres_database(database.server_url, "template1") as url:
+    async with postgres_database(database.server_url, "template1") as url:
         yield url
 
 
@@ -108,7 +108,7 @@ async def store_url(database: Database, tmp_path: Path) -> AsyncIterator[str]:
         shutil.copy(database.template, path)
         yield f"sqlite:///{path}"
         return
-    async with _postgres_database(database.server_url, database.template) as url:
+    async with postgres_database(database.server_url, database.template) as url:
         yield url
 
 
@@ -146,7 +146,8 @@ def _plain(url: str) -> str:
 
 
 @asynccontextmanager
-async def _postgres_database(server_url: str, template: str) -> AsyncIterator[str]:
+async def postgres_database(server_url: str, template: str) -> AsyncIterator[str]:
+    """A database of its own on the server, copied from `template`, dropped afterwards."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
     await execute_on(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
