@@ -46,11 +46,20 @@ class FeederKeys:
         self._folder = data_dir / "feeder-keys"
 
     def read(self, channel_id: str) -> str | None:
-        """The key, or None when this machine does not have it."""
+        """The key, or None when this machine does not have it.
+
+        Raises:
+            WorldBroke: it may be there, and cannot be read.
+        """
         try:
             return (self._folder / channel_id).read_text().strip() or None
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise WorldBroke(
+                f"Tried to read the demo's stream key in {self._folder} and could not: {error.strerror}.",
+                hint="Check that the data folder belongs to this user.",
+            ) from error
 
     def write(self, channel_id: str, key: str) -> None:
         """Keep a key; after a crash there is the old file or the new one.

@@ -92,9 +92,7 @@ def plan_live(
 async def read_plans(session: AsyncSession, feeder_key: FeederKeyReader) -> list[ChannelPlan]:
     """Every channel, as planning needs it; a feeder whose key this process does not have is left out."""
     keys: dict[str, list[str]] = {}
-    for channel_id, digest in (
-        await session.execute(select(StreamKeyRecord.channel_id, StreamKeyRecord.secret_sha256))
-    ).tuples():
+    for channel_id, digest in await session.execute(select(StreamKeyRecord.channel_id, StreamKeyRecord.secret_sha256)):
         keys.setdefault(channel_id, []).append(digest)
     inputs = {row.channel_id: row for row in (await session.scalars(select(InputRecord))).all()}
     feeders = {

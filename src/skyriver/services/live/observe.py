@@ -163,7 +163,7 @@ class Live:
         """Send each tenant its channels: those with something going on every second, the others when they change."""
         async with self._store.session() as session:
             query = select(ChannelRecord.id, ChannelRecord.tenant_id)
-            tenants = {channel_id: tenant_id for channel_id, tenant_id in (await session.execute(query)).tuples()}
+            tenants = {channel_id: tenant_id for channel_id, tenant_id in await session.execute(query)}
         self._lives.forget_except(tenants)
         shown = {}
         for channel_id, tenant_id in tenants.items():
