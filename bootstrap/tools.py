@@ -36,6 +36,7 @@ def run_logged(
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            close_fds=False,  # the set-up lock is meant to be inherited, see turns; nothing else of ours is inheritable
         )
     except OSError as error:
         raise SetupProblem(f"cannot start {command[0]}: {error.strerror}.") from error

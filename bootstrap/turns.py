@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,13 +28,16 @@ def state_folder(root: Path) -> Path:
 
 @contextmanager
 def one_at_a_time(root: Path) -> Iterator[None]:
-    """Hold the checkout's set-up lock; the kernel releases it even when this process is killed."""
+    """Hold the checkout's set-up lock. The kernel releases it when this process and its tools are gone, even killed."""
     path = state_folder(root) / "setup.lock"
     try:
         lock = path.open("a")
     except OSError as error:
         raise SetupProblem(f"cannot open {path}: {error.strerror}. Is the checkout somebody else's?") from error
     with lock:
+        os.set_inheritable(
+            lock.fileno(), True
+        )  # pip outlives a launcher that is killed, and must not meet a second pip
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
