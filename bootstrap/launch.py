@@ -33,8 +33,9 @@ def main(root: Path, arguments: list[str]) -> int:
         return INTERRUPTED
     python = str(environment.python_of(root))
     sys.stdout.flush()
-    # -P: a file in the user's folder that is called like a library must not be imported instead of it.
-    os.execv(python, [python, "-P", "-m", "skyriver.apps.cli", *arguments])
+    # A file in the user's folder that is called like a library must not be imported instead of it, nor in children.
+    os.environ["PYTHONSAFEPATH"] = "1"
+    os.execv(python, [python, "-m", "skyriver.apps.cli", *arguments])
 
 
 def prepare(root: Path) -> None:

@@ -35,9 +35,8 @@ def one_at_a_time(root: Path) -> Iterator[None]:
     except OSError as error:
         raise SetupProblem(f"cannot open {path}: {error.strerror}. Is the checkout somebody else's?") from error
     with lock:
-        os.set_inheritable(
-            lock.fileno(), True
-        )  # pip outlives a launcher that is killed, and must not meet a second pip
+        # A launcher that is killed leaves its pip behind: that one keeps the lock until it has ended.
+        os.set_inheritable(lock.fileno(), True)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
