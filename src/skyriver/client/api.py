@@ -102,9 +102,23 @@ class Client:
     async def delete_stream_key(self, channel: str, key_id: str) -> None:
         await self._transport.request("DELETE", f"{_channel(channel)}/stream-keys/{quote(key_id, safe='')}")
 
-    async def watch(self, channel: str) -> WatchTicket:
-        """A fresh ticket. Asking again does nothing twice, so it may be retried like a read."""
-        answer = await self._transport.request("POST", f"{_channel(channel)}/watch", idempotency_key=_new_key())
+    async def rotate_stream_key(self, channel: str, key_id: str) -> StreamKey:
+        """Replace a key: the old one ends at once. Never retried: a lost answer's secret would be lost with it."""
+        return await self._one(StreamKey, "POST", f"{_channel(channel)}/stream-keys/{quote(key_id, safe='')}/rotate")
+
+    async def watch(self, channel: str, *, viewer: str | None = None, region: str | None = None) -> WatchTicket:
+        """A fresh ticket. Asking again does nothing twice, so it may be retried like a read.
+
+        Args:
+            viewer: any name of the viewer's own; tickets for the same name rank the edges alike.
+            region: where the viewer is, in the words of the sites' regions.
+        """
+        answer = await self._transport.request(
+            "POST",
+            f"{_channel(channel)}/watch",
+            body=_given({"viewer": viewer, "region": region}),
+            idempotency_key=_new_key(),
+        )
         return _decode(WatchTicket, answer, f"{_channel(channel)}/watch")
 
     async def drill(self, channel: str, stage: str, *, edge_node_id: str | None = None) -> Drill:

@@ -70,13 +70,11 @@ class ChannelCreated(Answer):
 
 
 class StreamKey(Answer):
-    """A publisher's credential; `secret` only in the answer that created it."""
+    """A publisher's credential; `secret` only in the answer that made it."""
 
     id: str
-    name: str | None = None
+    name: str = ""
     created_at: datetime | None = None
-    last_used_at: datetime | None = None
-    revoked_at: datetime | None = None
     secret: str | None = None
 
 
@@ -100,6 +98,7 @@ class WatchTicket(Answer):
     broadcast: str = "live"
     grant: str
     expires_at: datetime
+    state: str = ""
     edges: tuple[Edge, ...]
     latency_target_ms: int = 500
 
@@ -115,8 +114,10 @@ class Site(Answer):
     id: str
     slug: str
     name: str
-    region: str | None = None
-    role: str | None = None
+    region: str = ""
+    role: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
 
 
 class Node(Answer):
@@ -126,7 +127,7 @@ class Node(Answer):
     state: str = "unknown"
     draining: bool = False
     address: str | None = None
-    cores: int | None = None
+    cores: float | None = None
     memory_bytes: int | None = None
 
 

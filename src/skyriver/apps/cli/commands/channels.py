@@ -107,8 +107,8 @@ def list_keys(channel: Channel, data: Data = None, as_json: Json = False) -> Non
         print_json(found)
         return
     print_table(
-        ("key", "name", "created", "last used", "revoked"),
-        [(key.id, key.name, key.created_at, key.last_used_at, key.revoked_at) for key in found],
+        ("key", "name", "created"),
+        [(key.id, key.name, key.created_at) for key in found],
     )
 
 
@@ -128,20 +128,17 @@ def create_key(
 @keys.command()
 def rotate(
     channel: Channel,
-    name: Annotated[str | None, typer.Option(help="What the new key is for.")] = None,
+    key_id: Annotated[
+        str | None, typer.Argument(metavar="[KEY]", help="Id of the key [default: the channel's only one].")
+    ] = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Make a new stream key and revoke every older one; a publisher on an old key is cut off."""
-    from skyriver.apps.cli.session import ask, everything
+    """Replace a stream key; a publisher on the old one is cut off at once."""
+    from skyriver.apps.cli.session import ask
 
     async def change(sky: Client) -> StreamKey:
-        old = await everything(sky.stream_keys(channel))
-        new = await sky.create_stream_key(channel, name)
-        for key in old:
-            if key.revoked_at is None:
-                await sky.delete_stream_key(channel, key.id)
-        return new
+        return await sky.rotate_stream_key(channel, key_id or await _only_key(sky, channel))
 
     _show_key(ask(data, change), as_json)
 
@@ -162,6 +159,18 @@ def revoke(
         print_json({"revoked": key_id})
     else:
         print(f"Revoked {key_id}.")
+
+
+async def _only_key(sky: Client, channel: str) -> str:
+    from skyriver.kernel.errors import InvalidInput
+
+    found = [key async for key in sky.stream_keys(channel)]
+    if len(found) == 1:
+        return found[0].id
+    raise InvalidInput(
+        f"{channel} has {len(found)} stream keys, so the one to rotate has to be named.",
+        hint=f"Known: {', '.join(f'{key.id} ({key.name})' for key in found) or 'none'}.",
+    )
 
 
 def _show_key(key: StreamKey, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,13 @@ sites = typer.Typer(help="Sites: places with machines.", no_args_is_help=True)
 nodes = typer.Typer(help="Nodes: machines that run the agent.", no_args_is_help=True)
 
 
+class SiteRole(StrEnum):
+    """What a site's machines do."""
+
+    CORE = "core"
+    EDGE = "edge"
+
+
 @sites.command("list")
 def list_sites(data: Data = None, as_json: Json = False) -> None:
     """Every site."""
@@ -30,6 +38,29 @@ def list_sites(data: Data = None, as_json: Json = False) -> None:
     print_table(
         ("site", "name", "region", "role", "id"), [(one.slug, one.name, one.region, one.role, one.id) for one in found]
     )
+
+
+@sites.command("create")
+def create_site(
+    slug: Annotated[str, typer.Argument(help="Its name in addresses: lower-case letters, digits, hyphens.")],
+    role: Annotated[SiteRole, typer.Option(help="core: stations, transcoders, origins. edge: viewers' relays.")],
+    name: Annotated[str | None, typer.Option(help="What people call it [default: SLUG].")] = None,
+    region: Annotated[str, typer.Option(help="Viewers of the same region are sent here first.")] = "",
+    latitude: Annotated[float | None, typer.Option(min=-90, max=90)] = None,
+    longitude: Annotated[float | None, typer.Option(min=-180, max=180)] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Make a site, before its first node joins."""
+    from skyriver.apps.cli.output import print_json
+    from skyriver.apps.cli.session import ask
+
+    place = {"region": region, "latitude": latitude, "longitude": longitude}
+    made = ask(data, lambda sky: sky.create_site(slug, role=role.value, name=name or slug, **place))
+    if as_json:
+        print_json(made)
+    else:
+        print(f"Made site {made.slug} ({made.id}). `skyriver node token {made.slug}` lets a machine join it.")
 
 
 @nodes.command("list")

@@ -107,7 +107,8 @@ async def _moq(spec: dict[str, Any]) -> AsyncIterator[float]:
 
 async def _subscribe(origin: moq.OriginProducer) -> moq.TrackConsumer:
     broadcast = await origin.consume().announced_broadcast(BROADCAST)
-    return await broadcast.subscribe_track(TRACK, moq.live_subscription())
+    track: moq.TrackConsumer = await broadcast.subscribe_track(TRACK, moq.live_subscription())
+    return track
 
 
 async def _first(subscribing: Coroutine[Any, Any, moq.TrackConsumer], closed: Awaitable[object]) -> moq.TrackConsumer:

@@ -20,7 +20,7 @@ from typing import Any
 
 from skyriver.apps.cli.measure.summary import summarise
 from skyriver.apps.cli.measure.viewing import HeadlessViewer
-from skyriver.client import Client
+from skyriver.client import Client, CloudNotReachable
 from skyriver.kernel.errors import InvalidInput, NotReady, SkyriverError
 
 WHOLE_TIMEOUT_S = 30.0
@@ -110,10 +110,11 @@ async def _whole(sky: Client, stage: Stage, channel: str, audience: list[Headles
         NotReady: it did not become whole in time; killing more would measure something else.
     """
     deadline_s = time.monotonic() + WHOLE_TIMEOUT_S
+    receiving = edges = 0
     while time.monotonic() < deadline_s:
         receiving = sum(viewer.receives(RECEIVING_WITHIN_S) for viewer in audience)
-        edges = len((await sky.watch(channel)).edges)
-        if receiving == len(audience) and (stage is not Stage.EDGE or edges >= 2):
+        edges = await _edges(sky, channel)
+        if receiving == len(audience) and edges >= (2 if stage is Stage.EDGE else 1):
             return
         await asyncio.sleep(POLL_S)
     raise NotReady(
@@ -121,6 +122,14 @@ async def _whole(sky: Client, stage: Stage, channel: str, audience: list[Headles
         f"and {edges} edges serve the channel.",
         hint="Is the channel live (`skyriver channel show`)? An edge drill needs two edges (`skyriver status`).",
     )
+
+
+async def _edges(sky: Client, channel: str) -> int:
+    """How many edges a new viewer would be offered; none while the cloud says that it is not ready."""
+    try:
+        return len((await sky.watch(channel)).edges)
+    except (NotReady, CloudNotReachable):
+        return 0
 
 
 async def _kill(sky: Client, stage: Stage, channel: str, audience: list[HeadlessViewer]) -> Kill:

@@ -14,6 +14,7 @@ from skyriver.fabric.moq import Endpoint, certificate_hashes, silence_native_log
 from skyriver.fabric.subscriber import MediaFrame
 from skyriver.fabric.viewer import Ticket, Viewer
 from skyriver.kernel.clock import monotonic_s
+from skyriver.kernel.ids import new_id
 
 
 class HeadlessViewer:
@@ -45,6 +46,7 @@ class HeadlessViewer:
         self._edges: dict[str, Edge] = {}
         self._viewer: Viewer | None = None
         self._asked_at_s = 0.0
+        self._name = new_id("vw")  # tickets of one viewer rank the edges alike
 
     @property
     def edge(self) -> Edge | None:
@@ -95,7 +97,7 @@ class HeadlessViewer:
         }
 
     async def _ticket(self) -> Ticket:
-        ticket: WatchTicket = await self._sky.watch(self.channel_id)
+        ticket: WatchTicket = await self._sky.watch(self.channel_id, viewer=self._name)
         self._edges |= {edge.url: edge for edge in ticket.edges}
         edges = tuple(Endpoint(edge.url, certificate_hashes(edge.certificate_sha256)) for edge in ticket.edges)
         return Ticket(ticket.space, ticket.broadcast, ticket.grant, edges)
