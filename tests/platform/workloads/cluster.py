@@ -17,7 +17,7 @@ def node(node_id: str, *, role: Any = "core", state: NodeState = NodeState.ALIVE
         "address": "127.0.0.1",
         "cores": 4.0,
         "memory_bytes": 8 << 30,
-        "ports": (4443, 4450),
+        "ports": (4443, 4458),
     }
     return ObservedNode(id=node_id, role=role, state=state, **{**defaults, **other})
 

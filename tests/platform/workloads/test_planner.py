@@ -74,10 +74,10 @@ def test_pinned_work_stays_on_its_dead_node() -> None:
     assert placed["relay/a"].port == 4443
 
 
-def test_ports_are_distinct_and_kept() -> None:
+def test_ports_come_in_distinct_pairs_and_are_kept() -> None:
     intents = [intent(f"r{i}", node_id="a", wants_port=True) for i in range(3)]
     placed = settle(intents, [node("a")])
-    assert sorted(a.port or 0 for a in placed.values()) == [4443, 4444, 4445]
+    assert sorted(a.port or 0 for a in placed.values()) == [4443, 4445, 4447]
     fewer = settle(intents[1:], [node("a")], list(placed.values()))
     assert fewer["r2"].port == placed["r2"].port
 

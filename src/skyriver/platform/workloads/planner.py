@@ -17,6 +17,9 @@ from dataclasses import dataclass, field
 from skyriver.platform.dispatch.model import NodeLoad, Placement
 from skyriver.platform.workloads.model import Assignment, NodeState, ObservedNode, WorkloadIntent
 
+PORTS_PER_WORKLOAD = 2
+"""A relay listens on its port and the next one in turns: a new certificate is served beside the old one for a while."""
+
 
 @dataclass(frozen=True)
 class Put:
@@ -152,4 +155,5 @@ class _Board:
         if not intent.wants_port:
             return None
         first, last = self.nodes[node_id].ports
-        return next((p for p in range(first, last + 1) if p and p not in self._ports[node_id]), 0)
+        lowest = range(first, last + 2 - PORTS_PER_WORKLOAD, PORTS_PER_WORKLOAD)
+        return next((port for port in lowest if port and port not in self._ports[node_id]), 0)
