@@ -77,7 +77,9 @@ async def test_documents_come_back_as_they_went_in(store: Store) -> None:
         session.add(TenantRecord(id="ten_1", slug="t", name="T"))
         await session.flush()
         session.add(
-            AuditRecord(tenant_id="ten_1", actor_kind="user", actor_id="x", action="a", subject_id="s", details=document)
+            AuditRecord(
+                tenant_id="ten_1", actor_kind="user", actor_id="x", action="a", subject_id="s", details=document
+            )
         )
     async with store.session() as session:
         assert (await session.scalars(select(AuditRecord.details))).one() == document
@@ -187,7 +189,10 @@ async def test_a_server_that_dropped_every_connection_is_found_again(postgres_st
     await postgres_store.check()
     async with postgres_store.session() as session:
         await session.execute(
-            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()")
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
         )
     await postgres_store.check()
     async with postgres_store.transaction() as session:

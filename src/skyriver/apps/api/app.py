@@ -55,7 +55,7 @@ def create_app(
             if store is None:
                 stack.push_async_callback(runtime.store.close)
                 await runtime.store.migrate()
-            components: list[Component] = []
+            components: list[Component] = [runtime.key_uses]
             for part in brought:
                 if part.open is not None:
                     components += await stack.enter_async_context(part.open(runtime))

@@ -32,7 +32,7 @@ async def _by_api_key(session: AsyncSession, credential: str) -> Principal | Non
     )
     if (row := (await session.execute(query)).one_or_none()) is None:
         return None
-    key, is_operator = row.tuple()
+    key, is_operator = row
     return Principal("api_key", key.id, key.tenant_id, cast(Role, key.role), is_operator, key.id)
 
 
@@ -45,5 +45,5 @@ async def _by_session(session: AsyncSession, credential: str, now: datetime) -> 
     )
     if (row := (await session.execute(query)).one_or_none()) is None:
         return None
-    session_id, user, is_operator = row.tuple()
+    session_id, user, is_operator = row
     return Principal("user", user.id, user.tenant_id, cast(Role, user.role), is_operator, session_id)

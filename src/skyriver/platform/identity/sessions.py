@@ -56,8 +56,8 @@ async def sign_in(
     if tenant is not None:
         query = query.where(TenantRecord.slug == tenant)
     async with store.session() as session:
-        candidates = [row.tuple() for row in await session.execute(query)]
-    fitting = [pair for pair in candidates if await passwords.verify(pair[0].password_hash, password)]
+        candidates = list(await session.execute(query))
+    fitting = [(user, of) for user, of in candidates if await passwords.verify(user.password_hash, password)]
     if not candidates:
         await passwords.verify(None, password)
     if len(fitting) != 1:

@@ -66,6 +66,8 @@ async def current_principal(request: Request, credential: Credential, runtime: R
     if secret_kind(credential) is not None:
         async with runtime.store.session() as session:
             principal = await principal_of(session, credential, runtime.now())
+        if principal is not None and principal.kind == "api_key":
+            runtime.key_uses.add(principal.id)
     else:
         for authenticate in runtime.authenticators:
             if (principal := await authenticate(request, credential)) is not None:

@@ -47,37 +47,40 @@ class Subscription:
     def __init__(self, principal: Principal) -> None:
         self.principal = principal
         self._queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUE_EVENTS)
-        self._closed = asyncio.Event()
+        self._closed = False
         self.overflowed = False
+
+    @property
+    def waiting(self) -> int:
+        """Events that are queued and not read yet."""
+        return self._queue.qsize()
 
     def offer(self, payload: bytes) -> bool:
         """Queue a payload; False when the reader is too slow and has been let go."""
-        try:
-            self._queue.put_nowait(payload)
-        except asyncio.QueueFull:
+        if self._queue.full():
             self.overflowed = True
-            self._closed.set()
+            self.close()
             return False
+        self._queue.put_nowait(payload)
         return True
 
     def close(self) -> None:
-        """End the reader's stream."""
-        self._closed.set()
+        """End the reader's stream; what is queued is dropped."""
+        self._closed = True
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._queue.put_nowait(b"")  # wakes a reader that waits
 
     async def next(self, timeout_s: float) -> bytes | None:
         """The next payload; b"" when none came within `timeout_s`; None when the stream is over."""
-        if self._closed.is_set():
+        if self._closed:
             return None
-        getting = asyncio.ensure_future(self._queue.get())
-        closing = asyncio.ensure_future(self._closed.wait())
         try:
-            await asyncio.wait({getting, closing}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-            if self._closed.is_set():
-                return None
-            return getting.result() if getting.done() else b""
-        finally:
-            getting.cancel()
-            closing.cancel()
+            async with asyncio.timeout(timeout_s):
+                payload = await self._queue.get()
+        except TimeoutError:
+            return b""
+        return payload or None  # only `close` queues nothing
 
 
 class EventHub:
@@ -89,6 +92,11 @@ class EventHub:
 
     def __len__(self) -> int:
         return len(self._subscriptions)
+
+    @property
+    def subscriptions(self) -> frozenset[Subscription]:
+        """Who reads now."""
+        return frozenset(self._subscriptions)
 
     def publish(self, name: str, data: dict[str, Any], *, tenant_id: str | None = None) -> None:
         """Send an event to one tenant's principals, or (without a tenant) to the operators."""

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from skyriver.kernel.ids import new_id
@@ -71,10 +71,6 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
-class _BodyTooLarge(Exception):
-    """A body without (or with a false) length grew past the limit."""
-
-
 class BodyLimit:
     """Answers 413 to bodies above the limit, whether announced or streamed, and 400 to addresses with NUL."""
 
@@ -104,20 +100,22 @@ class BodyLimit:
             nonlocal received_bytes
             message = await receive()
             received_bytes += len(message.get("body", b""))
-            if received_bytes > self._max_body_bytes:
-                raise _BodyTooLarge
-            return message
+            # To the application a body that grows too large is a client that went away; the answer is ours.
+            return message if received_bytes <= self._max_body_bytes else {"type": "http.disconnect"}
 
         async def watched_send(message: Message) -> None:
             nonlocal started
-            started = True
-            await send(message)
+            if started or received_bytes <= self._max_body_bytes:
+                started = True
+                await send(message)
 
         try:
             await self._app(scope, limited_receive, watched_send)
-        except _BodyTooLarge:
-            if not started:
-                await self._refuse(scope, receive, send)
+        except ClientDisconnect:
+            if received_bytes <= self._max_body_bytes:
+                raise
+        if received_bytes > self._max_body_bytes and not started:
+            await self._refuse(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = problem_response(

@@ -58,6 +58,8 @@ def _complete_operation(operation: dict[str, Any]) -> None:
         statuses += _WITH_BODY
     elif operation.get("parameters"):
         statuses.append(422)
+    if any(parameter["name"].lower() == "idempotency-key" for parameter in operation.get("parameters", ())):
+        statuses.append(409)
     if operation.get("security"):
         statuses += _WITH_CREDENTIAL
     for status, response in problems(*statuses).items():

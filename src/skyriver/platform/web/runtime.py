@@ -19,6 +19,7 @@ from skyriver.platform.identity import Principal
 from skyriver.platform.settings import ControlPlaneSettings
 from skyriver.platform.store import Store
 from skyriver.platform.web.events import EventHub
+from skyriver.platform.web.key_uses import KeyUses
 
 T = TypeVar("T")
 ReadinessCheck = Callable[[], Awaitable[None]]
@@ -35,6 +36,7 @@ class Runtime:
         self.store = store
         self.now = now
         self.hub = EventHub()
+        self.key_uses = KeyUses(store, now)
         self.metrics = CollectorRegistry()
         self.readiness: dict[str, ReadinessCheck] = {"store": store.check}
         self.authenticators: list[Authenticator] = []
