@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from skyriver.platform.dispatch import HealthyNearSpread, RankedEdge, Viewer, candidates
 from skyriver.platform.workloads import ObservedState
+from skyriver.platform.workloads.cluster import NoEdge
+from skyriver.platform.workloads.hearing import WorkloadEvents
 from skyriver.platform.workloads.model import NodeState, ObservedNode, ObservedWorkload, WorkloadState
 
 
@@ -87,20 +91,38 @@ def node(node_id: str, role: Any, *workloads: ObservedWorkload, state: NodeState
 
 @dataclass
 class HandCloud:
-    """Shows what it is given, and remembers what it was asked to do."""
+    """Shows what it is given, remembers what it was asked for. Ranks edges and queues events like the real one."""
 
     nodes: tuple[ObservedNode, ...] = ()
     plans: int = 0
     killed: list[str] = field(default_factory=list)
+    events: WorkloadEvents = field(default_factory=lambda: WorkloadEvents("live.station"))
 
+    @property
     def observed(self) -> ObservedState:
         return ObservedState(self.nodes)
 
-    def plan_anew(self) -> None:
+    def kick(self) -> None:
         self.plans += 1
 
-    async def kill(self, workload_id: str) -> None:
+    def edges_for(self, viewer: Viewer, *, limit: int = 4) -> list[RankedEdge]:
+        ranked = HealthyNearSpread().rank(viewer, candidates(self.observed, viewer.space), limit=limit)
+        if not ranked:
+            raise NoEdge
+        return ranked
+
+    async def kill(self, workload_id: str) -> ObservedWorkload:
         self.killed.append(workload_id)
+        killed = self.observed.workload_by_id(workload_id)
+        assert killed is not None
+        return killed
+
+    def listening(self, kind: str) -> AbstractContextManager[WorkloadEvents]:
+        assert kind == self.events.kind
+        return nullcontext(self.events)
+
+    def add_total(self, name: str, total: Callable[[ObservedState], float]) -> None:
+        assert name == "channels_live"
 
 
 def small_cloud(*core: ObservedWorkload, viewers_by_space: dict[str, int] | None = None) -> tuple[ObservedNode, ...]:

@@ -55,12 +55,11 @@ async def test_the_key_is_readable_by_its_owner_only(store: Store, alice: Princi
 async def test_a_lost_or_foreign_key_file_is_replaced(store: Store, alice: Principal, tmp_path: Path) -> None:
     keys = FeederKeys(tmp_path)
     channel_id = await ensure_demo(store, alice, keys)
-    for spoil in (
-        lambda: (tmp_path / "feeder-keys" / channel_id).unlink(),
-        lambda: keys.write(channel_id, "sky_pub_of_a_crash_before_the_commit"),
-        lambda: keys.write(channel_id, ""),
-    ):
-        spoil()
+    for spoilt in (None, "sky_pub_of_a_crash_before_the_commit", ""):
+        if spoilt is None:
+            (tmp_path / "feeder-keys" / channel_id).unlink()
+        else:
+            keys.write(channel_id, spoilt)
         await ensure_demo(store, alice, keys)
         secret = keys.read(channel_id)
         assert secret is not None

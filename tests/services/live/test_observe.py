@@ -14,10 +14,11 @@ from skyriver.platform.identity import Principal
 from skyriver.platform.store import Store
 from skyriver.platform.web import EventHub
 from skyriver.platform.workloads import ObservedState
+from skyriver.platform.workloads.hearing import WorkloadEvent
 from skyriver.services.live import service
 from skyriver.services.live.intents import plan_live, read_plans
 from skyriver.services.live.model import HOLD, ChannelState
-from skyriver.services.live.observe import QUEUE_EVENTS, Live, StationEvent
+from skyriver.services.live.observe import Live
 from skyriver.services.live.records import InputRecord
 from skyriver.services.live.service import ChannelDraft
 from skyriver.services.live.settings import LiveSettings
@@ -55,12 +56,10 @@ async def make(store: Store, caller: Principal) -> str:
         return channel.id
 
 
-def started(channel_id: str) -> StationEvent:
-    return StationEvent("wl_live.station_n1", {"event": "input", "channel_id": channel_id, "state": "started"})
-
-
-def stopped(channel_id: str) -> StationEvent:
-    return StationEvent("wl_live.station_n1", {"event": "input", "channel_id": channel_id, "state": "stopped"})
+def said(channel_id: str, state: str, **other: Any) -> WorkloadEvent:
+    """An event of the station on n1, which carries the channel."""
+    body = {"event": "input", "channel_id": channel_id, "state": state, **other}
+    return WorkloadEvent(station("n1", carries=[channel_id]), body, 0.0)
 
 
 async def wanted(store: Store, hand: HandCloud, now: datetime) -> set[str]:
@@ -75,11 +74,11 @@ async def test_a_stations_event_reaches_the_plan_through_the_store(store: Store,
     hand = HandCloud(small_cloud(station("n1", carries=[channel_id])))
     live = Live(store, EventHub(), hand, LiveSettings(), clock)
     assert await wanted(store, hand, T0) == {"live.station"}
-    await live.take(started(channel_id))
+    await live.take(said(channel_id, "started"))
     assert hand.plans == 1
     assert await wanted(store, hand, T0) == {"live.station", "live.transcoder"}
     clock.pass_s(60)
-    await live.take(stopped(channel_id))
+    await live.take(said(channel_id, "stopped"))
     async with store.session() as session:
         row = await session.get(InputRecord, channel_id)
     assert row is not None
@@ -93,18 +92,18 @@ async def test_a_republish_in_time_keeps_the_state_and_the_transcoder(
 ) -> None:
     hand = HandCloud(small_cloud(station("n1", publishing=[channel_id]), transcoder(channel_id, "n1")))
     live = Live(store, EventHub(), hand, LiveSettings(), clock)
-    await live.take(started(channel_id))
+    await live.take(said(channel_id, "started"))
     await live.tick()
     assert live.seen(channel_id).state is ChannelState.LIVE
     hand.nodes = small_cloud(station("n1", carries=[channel_id]), transcoder(channel_id, "n1", fps=0))
-    await live.take(stopped(channel_id))
+    await live.take(said(channel_id, "stopped"))
     for _ in range(29):
         clock.pass_s(1)
         await live.tick()
         seen = live.seen(channel_id)
         assert (seen.state, seen.input) == (ChannelState.LIVE, None)
     plans = hand.plans
-    await live.take(started(channel_id))
+    await live.take(said(channel_id, "started"))
     assert live.seen(channel_id).state is ChannelState.LIVE
     assert live.seen(channel_id).input is not None
     assert await wanted(store, hand, clock()) == {"live.station", "live.transcoder"}
@@ -114,8 +113,8 @@ async def test_a_republish_in_time_keeps_the_state_and_the_transcoder(
 async def test_a_hold_that_ends_has_the_plan_made_anew(store: Store, channel_id: str, clock: Clock) -> None:
     hand = HandCloud(small_cloud(station("n1", carries=[channel_id])))
     live = Live(store, EventHub(), hand, LiveSettings(), clock)
-    await live.take(started(channel_id))
-    await live.take(stopped(channel_id))
+    await live.take(said(channel_id, "started"))
+    await live.take(said(channel_id, "stopped"))
     await live.tick()
     plans = hand.plans
     clock.pass_s(HOLD.total_seconds())
@@ -126,7 +125,7 @@ async def test_a_hold_that_ends_has_the_plan_made_anew(store: Store, channel_id:
 
 async def test_another_process_goes_on_where_this_one_stopped(store: Store, channel_id: str, clock: Clock) -> None:
     hand = HandCloud(small_cloud(station("n1", carries=[channel_id])))
-    await Live(store, EventHub(), hand, LiveSettings(), clock).take(started(channel_id))
+    await Live(store, EventHub(), hand, LiveSettings(), clock).take(said(channel_id, "started"))
     clock.pass_s(5)
     successor = Live(store, EventHub(), hand, LiveSettings(), clock)
     await successor.restore()
@@ -143,7 +142,7 @@ async def test_a_store_that_is_away_costs_a_delay_and_no_news(
     away = Store(f"sqlite:///{tmp_path / 'no' / 'such' / 'folder' / 'x.db'}")
     hand = HandCloud(small_cloud(station("n1", carries=[channel_id])))
     live = Live(away, EventHub(), hand, LiveSettings(), clock)
-    await live.take(started(channel_id))
+    await live.take(said(channel_id, "started"))
     assert live.seen(channel_id).state is ChannelState.STARTING
     assert hand.plans == 0
     live._store = store  # the store is back
@@ -160,7 +159,7 @@ async def test_a_channel_deleted_under_its_publisher_is_let_go(
     async with store.transaction() as session:
         channel = await service.find_channel(session, alice.tenant_id, channel_id)
         await service.delete_channel(session, alice, channel)
-    await live.take(started(channel_id))
+    await live.take(said(channel_id, "started"))
     assert await wanted(store, hand, T0) == {"live.station"}
 
 
@@ -222,8 +221,7 @@ async def test_a_refused_publisher_is_told_to_the_tenant(
     hers, his = hub.subscribe(alice), hub.subscribe(bob)
     hand = HandCloud(small_cloud(station("n1", carries=[channel_id])))
     live = Live(store, hub, hand, LiveSettings(), clock)
-    refused = {"channel_id": channel_id, "state": "refused", "message": "Another publisher is live."}
-    await live.take(StationEvent("wl_live.station_n1", refused))
+    await live.take(said(channel_id, "refused", message="Another publisher is live."))
     ((name, data),) = await read(hers)
     assert (name, data["kind"], data["message"]) == ("incident", "publisher_refused", "Another publisher is live.")
     assert await read(his) == []
@@ -233,14 +231,12 @@ async def test_a_refused_publisher_is_told_to_the_tenant(
 async def test_running_takes_events_and_stops_when_told(store: Store, channel_id: str) -> None:
     hand = HandCloud(small_cloud(station("n1", carries=[channel_id])))
     planned = asyncio.Event()
-    hand.plan_anew = planned.set  # type: ignore[method-assign]
+    hand.kick = planned.set  # type: ignore[method-assign]
     live = Live(store, EventHub(), hand, LiveSettings())
-    for _ in range(QUEUE_EVENTS + 10):
-        live.offer(StationEvent("wl_unknown", {}))
+    hand.events.offer(said(channel_id, "started"))
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(live.run())
-        while live.seen(channel_id).state is ChannelState.OFFLINE:
-            live.offer(started(channel_id))
-            await asyncio.sleep(0)
         await planned.wait()
         running.cancel()
+    assert live.seen(channel_id).state is ChannelState.STARTING
+    assert await wanted(store, hand, datetime.now(UTC)) == {"live.station", "live.transcoder"}

@@ -125,6 +125,23 @@ def test_lost_events_are_made_up_for_by_metrics() -> None:
     assert stopped == InputChange("ch_1", "n1", T0, T0 + GRACE)
 
 
+def test_an_input_first_seen_in_metrics_has_its_own_name() -> None:
+    lives = Lives()
+    began = after(-20)
+    said = {**PUBLISHER, "since_us": int(began.timestamp() * 1e6)}
+    silent = replace(station(), metrics={"channels": {"ch_1": said}})
+    assert lives.look(moment(silent), T0) == [InputChange("ch_1", "n1", began, None)]
+    goodbye = {"channel_id": "ch_1", "state": "stopped", "since_us": said["since_us"]}
+    assert lives.on_input_event(station(), goodbye, after(1)) == InputChange("ch_1", "n1", began, after(1))
+
+
+@pytest.mark.parametrize("since_us", [10**30, -(10**30), "soon", None, 1.5, True])
+def test_an_absurd_start_is_taken_as_now(since_us: Any) -> None:
+    event = {"channel_id": "ch_1", "state": "started", "since_us": since_us}
+    change = Lives().on_input_event(station(), event, T0)
+    assert change is not None and change.channel_id == "ch_1"
+
+
 def test_a_station_is_believed_only_about_channels_it_carries() -> None:
     lives = Lives()
     assert lives.on_input_event(station(), {"channel_id": "ch_2", "state": "started"}, T0) is None
@@ -139,7 +156,7 @@ def test_a_station_is_believed_only_about_channels_it_carries() -> None:
 def test_nonsense_from_a_station_changes_nothing(event: dict[str, Any]) -> None:
     lives = Lives()
     assert lives.on_input_event(station(), event, T0) is None
-    broken = replace(station(), metrics={"channels": "nonsense"})
+    broken = replace(station(), metrics={"channels": {"ch_1": 7}})
     assert lives.look(moment(broken, replace(transcoder(), metrics={"renditions": [1, None]})), T0) == []
 
 
@@ -185,6 +202,18 @@ def test_a_publisher_that_comes_to_another_station_is_one_input_there() -> None:
     assert lives.on_input_event(station(), {"channel_id": "ch_1", "state": "stopped"}, after(6)) is None
     assert lives.life("ch_1").has_input
     assert lives.publisher_node_id("ch_1") == "n2"
+
+
+def test_a_node_whose_clock_is_behind_can_take_a_channel_over() -> None:
+    lives = Lives()
+    lives.look(moment(station("ch_1")), T0)
+    behind = {"channel_id": "ch_1", "state": "started", "since_us": int(after(-3600).timestamp() * 1e6)}
+    other = station(node_id="n2")
+    change = lives.on_input_event(other, behind, after(5))
+    assert change == InputChange("ch_1", "n2", after(5), None)
+    goodbye = {"channel_id": "ch_1", "state": "stopped", "since_us": int(after(3600).timestamp() * 1e6)}
+    assert lives.on_input_event(station(), goodbye, after(6)) is None
+    assert lives.life("ch_1").has_input
 
 
 def test_the_names_of_inputs_tell_a_late_goodbye_from_a_true_one() -> None:

@@ -190,7 +190,7 @@ def _ticket(live: Live, grants: GrantKeys, channel: ChannelRecord, body: Watcher
     watcher = body or Watcher()
     viewer = watcher.viewer or secrets.token_urlsafe(9)
     state = live.seen(channel.id).state
-    return issue_ticket(live.cloud.observed(), grants, channel, state, viewer=viewer, region=watcher.region)
+    return issue_ticket(live.cloud, grants, channel, state, viewer=viewer, region=watcher.region)
 
 
 # --- drills -------------------------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ async def drill_channel(
     """Kill a real workload of a running show, to see its viewers go on. Edges and origins: operators only."""
     async with runtime.store.transaction() as session:  # closed before the kill: nothing waits inside a transaction
         channel = await _own(session, caller, id_or_slug)
-        victim = choose_victim(caller, channel, body.stage, live.cloud.observed(), body.edge_node_id)
+        victim = choose_victim(caller, channel, body.stage, live.cloud.observed, body.edge_node_id)
         record_audit(session, caller, "channel.drilled", channel.id, stage=body.stage, workload_id=victim.id)
     at = utc_now()
     await live.cloud.kill(victim.id)

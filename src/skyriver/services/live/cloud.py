@@ -1,41 +1,71 @@
-"""What live channels need of the machines around them, as one small interface: the platform behind it may grow."""
+"""What live channels need of the machines around them: the part of the platform's `Cluster` that they use."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from skyriver.kernel.errors import NotReady
-from skyriver.platform.workloads import ObservedState
+from skyriver.platform.dispatch import RankedEdge, Viewer
+from skyriver.platform.web import Runtime
+from skyriver.platform.workloads import ObservedState, ObservedWorkload
+from skyriver.platform.workloads.cluster import Cluster, NoEdge
+from skyriver.platform.workloads.hearing import WorkloadEvents
 
 
 class Cloud(Protocol):
-    """The nodes and workloads of the cloud, as this service uses them."""
+    """`Cluster` is one; so is `NoCloud`; tests have one whose machines are written by hand."""
 
+    @property
     def observed(self) -> ObservedState:
-        """What is seen of nodes and workloads now. Cheap: it is asked for by every request."""
+        """What is seen of nodes and workloads now."""
         ...
 
-    def plan_anew(self) -> None:
-        """What is wanted has changed: plan soon. Never waits; many calls make one plan."""
+    def kick(self) -> None:
+        """Have work planned anew, after the commit of what changed it. Never waits; many calls make one plan."""
         ...
 
-    async def kill(self, workload_id: str) -> None:
-        """Kill a workload's process for real (SIGKILL), through the agent that runs it.
+    def edges_for(self, viewer: Viewer, *, limit: int = 4) -> list[RankedEdge]:
+        """The edges a viewer should try, best first. Raises NoEdge when there is none."""
+        ...
 
-        Raises:
-            NotReady: its node does not answer.
-        """
+    async def kill(self, workload_id: str) -> ObservedWorkload:
+        """Kill a workload's process for real (SIGKILL), through the agent that runs it."""
+        ...
+
+    def listening(self, kind: str) -> AbstractContextManager[WorkloadEvents]:
+        """Events of all workloads of a kind, while the block lasts."""
+        ...
+
+    def add_total(self, name: str, total: Callable[[ObservedState], float]) -> None:
+        """Add a sum to the operators' overview."""
         ...
 
 
 class NoCloud:
-    """Of an API process that runs without machines: channels can be made, nothing runs."""
+    """Of an API process that runs without a bus: channels can be made, nothing runs."""
 
+    @property
     def observed(self) -> ObservedState:
         return ObservedState()
 
-    def plan_anew(self) -> None:
+    def kick(self) -> None:
         """There is nobody to plan."""
 
-    async def kill(self, workload_id: str) -> None:
+    def edges_for(self, viewer: Viewer, *, limit: int = 4) -> list[RankedEdge]:
+        raise NoEdge
+
+    async def kill(self, workload_id: str) -> ObservedWorkload:
         raise NotReady(f"Tried to kill the workload {workload_id}, but this process is not connected to any node.")
+
+    def listening(self, kind: str) -> AbstractContextManager[WorkloadEvents]:
+        return nullcontext(WorkloadEvents(kind))
+
+    def add_total(self, name: str, total: Callable[[ObservedState], float]) -> None:
+        """There is no overview."""
+
+
+def cloud_of(runtime: Runtime) -> Cloud:
+    """The cluster of this process; nothing where it runs without a bus."""
+    return runtime.get(Cluster) if runtime.settings.bus_url else NoCloud()

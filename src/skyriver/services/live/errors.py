@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skyriver.kernel.errors import Conflict, NotFound, NotReady, TooMany
+from skyriver.kernel.errors import Conflict, NotFound, TooMany
 
 
 class ChannelNotFound(NotFound):
@@ -44,16 +44,6 @@ class TooManyStreamKeys(Conflict):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"A channel can have {limit} stream keys.", hint="Revoke one that is no longer used.")
-
-
-class NoEdge(NotReady):
-    code = "no_edge"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "No edge can take a viewer now: none is alive with room for another session.",
-            hint="Try again in a few seconds; an operator sees the nodes with `skyriver status`.",
-        )
 
 
 class NothingToKill(Conflict):

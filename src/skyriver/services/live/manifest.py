@@ -12,7 +12,7 @@ from skyriver.platform.manifest import Component, Service
 from skyriver.platform.web import Runtime
 from skyriver.platform.workloads import ObservedState, WorkloadIntent
 from skyriver.services.live import api
-from skyriver.services.live.cloud import Cloud, NoCloud
+from skyriver.services.live.cloud import Cloud, cloud_of
 from skyriver.services.live.demo import FeederKeys
 from skyriver.services.live.intents import FEEDER, STATION, TRANSCODER, plan_live, read_plans
 from skyriver.services.live.meters import METERS
@@ -23,8 +23,8 @@ from skyriver.services.live.settings import LiveSettings
 class LiveProcess:
     """The service within one API process: what `open` learns of the process, `intents` needs."""
 
-    def __init__(self, cloud_of: Callable[[Runtime], Cloud]) -> None:
-        self._cloud_of = cloud_of
+    def __init__(self, find_cloud: Callable[[Runtime], Cloud]) -> None:
+        self._find_cloud = find_cloud
         self._feeder_keys: FeederKeys | None = None
         self._settings = LiveSettings()
 
@@ -33,7 +33,8 @@ class LiveProcess:
         """Provide `Live` to the routes, and have it run."""
         self._settings = LiveSettings.from_environment()
         self._feeder_keys = FeederKeys(runtime.settings.data_dir)
-        live = Live(runtime.store, runtime.hub, self._cloud_of(runtime), self._settings, runtime.now)
+        live = Live(runtime.store, runtime.hub, self._find_cloud(runtime), self._settings, runtime.now)
+        live.cloud.add_total("channels_live", lambda _observed: live.channels_live())
         runtime.provide(live)
         yield (live,)
 
@@ -44,9 +45,9 @@ class LiveProcess:
         return plan_live(plans, observed, now=utc_now(), rtmp_port=self._settings.rtmp_port)
 
 
-def live_service(cloud_of: Callable[[Runtime], Cloud] = lambda _runtime: NoCloud()) -> Service:
-    """The service for one API process. `cloud_of` finds the machines in what the platform's parts provide."""
-    process = LiveProcess(cloud_of)
+def live_service(find_cloud: Callable[[Runtime], Cloud] = cloud_of) -> Service:
+    """The service for one API process. `find_cloud` finds the machines in what the platform's parts provide."""
+    process = LiveProcess(find_cloud)
     return Service(
         name="live",
         routers=(api.router,),

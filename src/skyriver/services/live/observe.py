@@ -1,7 +1,7 @@
 """What runs for live channels in the API process: watches, writes inputs down, has work planned anew, tells browsers.
 
-One task owns the lives of all channels (`Live.run`). Others send it stations' events through a bounded queue and read
-what it saw. Losing an event costs a second: the next metrics say the same.
+One task owns the lives of all channels (`Live.run`); others read what it saw. Stations' events may get lost on their
+way here: that costs a second, the next metrics say the same.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,25 +20,17 @@ from skyriver.kernel.clock import utc_now
 from skyriver.kernel.errors import SkyriverError
 from skyriver.platform.store import Store
 from skyriver.platform.web import EventHub
+from skyriver.platform.workloads.hearing import WorkloadEvent
 from skyriver.services.live.allowance import Allowance
 from skyriver.services.live.cloud import Cloud
-from skyriver.services.live.intents import home_node, rtmp_url
+from skyriver.services.live.intents import STATION, home_node, rtmp_url
 from skyriver.services.live.model import ChannelState
 from skyriver.services.live.records import ChannelRecord, InputRecord
 from skyriver.services.live.settings import LiveSettings
 from skyriver.services.live.sight import InputChange, Lives, Seen, see
 
 TICK_S = 1.0
-QUEUE_EVENTS = 1_000  # a thousand publishers that come back at once; what is beyond is seen in the metrics
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class StationEvent:
-    """An event as the bus brought it: from which workload, and what."""
-
-    workload_id: str
-    event: Mapping[str, Any]
 
 
 class Live:
@@ -59,51 +50,41 @@ class Live:
         self._store = store
         self._hub = hub
         self._lives = Lives()
-        self._events: asyncio.Queue[StationEvent] = asyncio.Queue(QUEUE_EVENTS)
         self._unwritten: dict[str, InputChange] = {}
         self._wanted: set[str] = set()
         self._shown: dict[str, dict[str, Any]] = {}
 
     def seen(self, channel_id: str) -> Seen:
         """One channel as it is now."""
-        return see(channel_id, self._lives.life(channel_id), self.cloud.observed())
+        return see(channel_id, self._lives.life(channel_id), self.cloud.observed)
 
     def rtmp_url(self, channel_id: str) -> str | None:
         """Where the channel's publisher goes; None while there is no core node."""
-        observed = self.cloud.observed()
+        observed = self.cloud.observed
         home = home_node(channel_id, observed, input_node_id=self._lives.publisher_node_id(channel_id))
         return rtmp_url(home, observed, self.settings.rtmp_port) if home else None
 
     def plan_after_commit(self, session: AsyncSession) -> None:
         """Have the plan made anew once this session's changes are stored: before that, a planner would not see them."""
-        event.listen(session.sync_session, "after_commit", lambda _session: self.cloud.plan_anew(), once=True)
+        event.listen(session.sync_session, "after_commit", lambda _session: self.cloud.kick(), once=True)
 
-    def offer(self, news: StationEvent) -> None:
-        """Take a station's event in; when the queue is full it is dropped, see the module's text."""
-        try:
-            self._events.put_nowait(news)
-        except asyncio.QueueFull:
-            log.warning("dropped a station's event: %d wait already", QUEUE_EVENTS)
+    def channels_live(self) -> int:
+        """How many channels have pictures for their viewers."""
+        return self._lives.count(ChannelState.LIVE)
 
     async def run(self) -> None:
         """Watch until cancelled."""
         loop = asyncio.get_running_loop()
-        await self.restore()
-        next_tick_s = loop.time()
-        while True:
-            news = await self._next_event(next_tick_s - loop.time())
-            if news is not None:
-                await self.take(news)
-            if loop.time() >= next_tick_s:
-                next_tick_s = max(next_tick_s + TICK_S, loop.time())
-                await self.tick()
-
-    async def _next_event(self, timeout_s: float) -> StationEvent | None:
-        try:
-            async with asyncio.timeout(max(0.0, timeout_s)):
-                return await self._events.get()
-        except TimeoutError:
-            return None
+        with self.cloud.listening(STATION) as events:
+            await self.restore()
+            next_tick_s = loop.time()
+            while True:
+                try:
+                    async with asyncio.timeout_at(next_tick_s):
+                        await self.take(await anext(aiter(events)))
+                except TimeoutError:
+                    next_tick_s = max(next_tick_s + TICK_S, loop.time())
+                    await self.tick()
 
     async def restore(self) -> None:
         """Remember what was written down, so that no running show is lost with the process that watched it."""
@@ -113,25 +94,24 @@ class Live:
         for row in rows:
             self._lives.restore(InputChange(row.channel_id, row.node_id, row.since, row.ended_at), now)
 
-    async def take(self, news: StationEvent) -> None:
+    async def take(self, news: WorkloadEvent) -> None:
         """Act on one station's event: this is the short way from a publisher's first byte to its transcoder."""
-        station = self.cloud.observed().workload_by_id(news.workload_id)
-        change = self._lives.on_input_event(station, news.event, self._now()) if station else None
+        change = self._lives.on_input_event(news.workload, news.body, self._now())
         if change is not None:
             self._unwritten[change.channel_id] = change
             await self._write()
-        if station is not None and news.event.get("state") == "refused":
-            await self._tell_refusal(news.event)
+        if news.body.get("state") == "refused":
+            await self._tell_refusal(news.body)
 
     async def tick(self) -> None:
         """Once a second: believe the metrics, let time pass, and show everybody their channels."""
-        for change in self._lives.look(self.cloud.observed(), self._now()):
+        for change in self._lives.look(self.cloud.observed, self._now()):
             self._unwritten[change.channel_id] = change
         await self._write()
         wanted = self._lives.wanted()
         if wanted != self._wanted:
             self._wanted = wanted
-            self.cloud.plan_anew()
+            self.cloud.kick()
         if len(self._hub):
             await self._show()
 
@@ -144,7 +124,7 @@ class Live:
                 log.warning("could not write an input down and will try again: %s", error)
                 return
             del self._unwritten[change.channel_id]
-            self.cloud.plan_anew()
+            self.cloud.kick()
 
     async def _write_one(self, change: InputChange) -> None:
         try:

@@ -72,6 +72,10 @@ class Lives:
         """The channels that want a transcoder now."""
         return {channel_id for channel_id, track in self._tracks.items() if track.life.wants_transcoder}
 
+    def count(self, state: ChannelState) -> int:
+        """How many channels are in this state."""
+        return sum(track.life.state is state for track in self._tracks.values())
+
     def forget_except(self, channel_ids: Iterable[str]) -> None:
         """Drop channels that were deleted."""
         kept = set(channel_ids)
@@ -85,7 +89,7 @@ class Lives:
         track = self._tracks.setdefault(channel_id, _Track())
         if event.get("state") == "started":
             return self._started(channel_id, track, station.node_id, _since(event) or now, now)
-        if event.get("state") == "stopped" and (_since(event) is not None or track.node_id == station.node_id):
+        if event.get("state") == "stopped" and track.node_id == station.node_id:
             return self._stopped(channel_id, track, _since(event), now)
         return None
 
@@ -94,10 +98,10 @@ class Lives:
         changes: list[InputChange | None] = []
         if any(node.state is NodeState.ALIVE for node in observed.nodes):
             present = _present(observed)
-            for channel_id, node_id in present.items():
+            for channel_id, (node_id, since) in present.items():
                 track = self._tracks.setdefault(channel_id, _Track())
                 if track.settled(now) and not (track.life.has_input and track.node_id == node_id):
-                    changes.append(self._started(channel_id, track, node_id, now, now))
+                    changes.append(self._started(channel_id, track, node_id, since or now, now))
             for channel_id, track in self._tracks.items():
                 gone = track.life.has_input and channel_id not in present and track.settled(now)
                 if gone and not _not_heard_yet(observed, track.node_id):
@@ -114,6 +118,9 @@ class Lives:
     def _started(
         self, channel_id: str, track: _Track, node_id: str, since: datetime, now: datetime
     ) -> InputChange | None:
+        known = track.life.since
+        if known is not None and since < known and (node_id != track.node_id or not track.life.has_input):
+            since = now  # clocks of two nodes, or one that was set back: names of inputs must grow
         life = track.life.on_input_started(since)
         if life == track.life:
             return None
@@ -132,8 +139,12 @@ class Lives:
 
 
 def _since(event: Mapping[str, Any]) -> datetime | None:
+    """An input's name: when it started, in media time; None when it is not said, or is no time."""
     since_us = event.get("since_us")
-    return datetime.fromtimestamp(since_us / 1e6, UTC) if isinstance(since_us, int) else None
+    try:
+        return datetime.fromtimestamp(since_us / 1e6, UTC) if isinstance(since_us, int) else None
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _carried(station: ObservedWorkload) -> set[str]:
@@ -142,14 +153,16 @@ def _carried(station: ObservedWorkload) -> set[str]:
 
 def _station_metrics(station: ObservedWorkload) -> Mapping[str, Mapping[str, Any]]:
     channels = station.metrics.get("channels")
-    return channels if isinstance(channels, Mapping) else {}
+    if not isinstance(channels, Mapping):
+        return {}
+    return {channel_id: metrics for channel_id, metrics in channels.items() if isinstance(metrics, Mapping)}
 
 
-def _present(observed: ObservedState) -> dict[str, str]:
-    """Channel -> node of every publisher that a serving station of a living node reports."""
+def _present(observed: ObservedState) -> dict[str, tuple[str, datetime | None]]:
+    """Channel -> node, and name, of every input that a serving station of a living node reports."""
     heard = {node.id for node in observed.nodes if node.state in (NodeState.ALIVE, NodeState.SUSPECT)}
     return {
-        channel_id: station.node_id
+        channel_id: (station.node_id, _since(_station_metrics(station)[channel_id]))
         for station in observed.of_kind(STATION)
         if station.serving and station.node_id in heard
         for channel_id in set(_station_metrics(station)) & _carried(station)

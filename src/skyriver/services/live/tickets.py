@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from skyriver.platform.dispatch import EdgeRanking, HealthyNearSpread, RankedEdge, Viewer, candidates
+from skyriver.platform.dispatch import RankedEdge, Viewer
 from skyriver.platform.fabric_keys import GrantKeys
-from skyriver.platform.workloads import ObservedState
-from skyriver.services.live.errors import NoEdge
+from skyriver.services.live.cloud import Cloud
 from skyriver.services.live.model import BROADCAST, ChannelState, space_of
 from skyriver.services.live.records import ChannelRecord
 from skyriver.services.live.shapes import EdgeShape, WatchTicket
@@ -22,14 +21,13 @@ LATENCY_TARGET_MS = 500
 
 
 def issue_ticket(
-    observed: ObservedState,
+    cloud: Cloud,
     grants: GrantKeys,
     channel: ChannelRecord,
     state: ChannelState,
     *,
     viewer: str,
     region: str | None = None,
-    ranking: EdgeRanking | None = None,
 ) -> WatchTicket:
     """A grant for one viewer of one channel, and the edges to try, best first.
 
@@ -39,9 +37,7 @@ def issue_ticket(
         NoEdge: no edge can serve now.
     """
     space = space_of(channel.id)
-    edges = (ranking or HealthyNearSpread()).rank(Viewer(viewer, space, region), candidates(observed, space))
-    if not edges:
-        raise NoEdge()
+    edges = cloud.edges_for(Viewer(viewer, space, region))
     grant = grants.mint_viewer(space, tenant_id=channel.tenant_id, get=(BROADCAST,), lifetime=GRANT_LIFETIME)
     return WatchTicket(
         channel_id=channel.id,
