@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from skyriver.apps.api.overview import PART as OVERVIEW
 from skyriver.platform.fabric_keys.part import PART as FABRIC_KEYS
 from skyriver.platform.ledger.part import PART as LEDGER
 from skyriver.platform.manifest import Part, Service
@@ -11,4 +12,4 @@ from skyriver.platform.workloads.part import part as workloads
 from skyriver.services.live.manifest import SERVICE as LIVE
 
 SERVICES: tuple[Service, ...] = (LIVE,)
-PARTS: tuple[Part, ...] = (BUS, FABRIC_KEYS, SITES, workloads(SERVICES), LEDGER)
+PARTS: tuple[Part, ...] = (BUS, FABRIC_KEYS, SITES, workloads(SERVICES), LEDGER, OVERVIEW)
