@@ -66,11 +66,17 @@ async def test_a_kill_is_never_repeated(script: Script) -> None:
     ],
 )
 async def test_a_refusal_is_told_once_with_its_hint(script: Script, status: int, kind: type[SkyriverError]) -> None:
-    script.answers = [problem(status, detail="It cannot be.", hint="Do otherwise.", type="https://x/problems/some_code")]
+    script.answers = [
+        problem(status, detail="It cannot be.", hint="Do otherwise.", type="https://x/problems/some_code")
+    ]
     async with Client(script.cloud) as sky:
         with pytest.raises(kind) as caught:
             await sky.channel("demo")
-    assert (caught.value.message, caught.value.hint, caught.value.code) == ("It cannot be.", "Do otherwise.", "some_code")
+    assert (caught.value.message, caught.value.hint, caught.value.code) == (
+        "It cannot be.",
+        "Do otherwise.",
+        "some_code",
+    )
     assert len(script.asked) == 1
 
 

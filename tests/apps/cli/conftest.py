@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -102,12 +103,11 @@ def serving(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 async def _serve(folder: Path, found: list[Serving], up: threading.Event, stop: threading.Event) -> None:
     store = Store(f"sqlite:///{folder / 'skyriver.db'}")
     async with open_cloud(store, folder) as cloud:
-        server = uvicorn.Server(uvicorn.Config(cloud.app, port=0, lifespan="off", log_level="warning"))
+        server = uvicorn.Server(uvicorn.Config(cloud.app, lifespan="off", log_level="warning"))
+        listening = socket.create_server(("127.0.0.1", 0))  # listens from here on: who comes early only waits
         async with asyncio.TaskGroup() as tasks:
-            serving = tasks.create_task(server.serve())
-            while not server.started:
-                await asyncio.sleep(0.01)
-            url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+            serving = tasks.create_task(server.serve(sockets=[listening]))
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}"
             _write_files(folder, url, cloud.operator.keys["owner"])
             found.append(Serving(folder, url, cloud))
             up.set()

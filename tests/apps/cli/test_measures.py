@@ -68,7 +68,9 @@ def test_arrivals_are_bounded() -> None:
 
 
 def test_a_drill_reports_the_viewers_it_hit() -> None:
-    report = DrillReport(Stage.EDGE, "demo", 2, [Kill("wl_1", (300.0, 40.0), (300.0,)), Kill("wl_2", (50.0, 250.0), (250.0,))])
+    report = DrillReport(
+        Stage.EDGE, "demo", 2, [Kill("wl_1", (300.0, 40.0), (300.0,)), Kill("wl_2", (50.0, 250.0), (250.0,))]
+    )
     told = report.as_json()
     assert told["gap_ms"] == {"count": 2, "p50": 250.0, "p99": 300.0, "max": 300.0}
     assert told["gap_ms_all"]["count"] == 4

@@ -24,7 +24,20 @@ HEAVY = ("httpx", "pydantic", "rich", "av", "moq", "sqlalchemy", "fastapi", "num
 
 def test_help_names_every_command() -> None:
     shown = CliRunner().invoke(app, ["--help"]).stdout
-    for name in ("up", "status", "channel", "push", "watch", "drill", "bench", "node", "site", "user", "api-key", "doctor"):
+    for name in (
+        "up",
+        "status",
+        "channel",
+        "push",
+        "watch",
+        "drill",
+        "bench",
+        "node",
+        "site",
+        "user",
+        "api-key",
+        "doctor",
+    ):
         assert name in shown
 
 
@@ -53,7 +66,9 @@ def test_a_failure_is_json_too_when_json_was_asked_for(run: Run, tmp_path: Path)
     assert ran.json["error"]["exit"] == ran.code == exits.NO_CLOUD
 
 
-@pytest.mark.parametrize("words", [["bogus"], ["watch"], ["push", "nothing.mp4", "-c", "x"], ["drill", "edge", "-n", "0"]])
+@pytest.mark.parametrize(
+    "words", [["bogus"], ["watch"], ["push", "nothing.mp4", "-c", "x"], ["drill", "edge", "-n", "0"]]
+)
 def test_used_wrongly(run: Run, words: list[str]) -> None:
     assert run(*words).code == exits.USAGE
 

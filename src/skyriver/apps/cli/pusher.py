@@ -172,9 +172,10 @@ def _round(path: Path, lanes: list[_Lane], output: OutputContainer, shift_s: flo
                 return False
             length_s = float((packet.duration or 0) * packet.time_base)
             for ready in by_index[packet.stream.index].packets(packet, shift_s - first_s):
-                pushed.size_bytes += ready.size
-                pushed.packets += 1
+                size_bytes = ready.size
                 output.mux(ready)
+                pushed.size_bytes += size_bytes
+                pushed.packets += 1
             pushed.media_s = max(pushed.media_s, media_s + length_s)
     return True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from skyriver.client import Cloud
 
 
+class Ports(NamedTuple):
+    """The ports a cloud is meant to have."""
+
+    console: int
+    rtmp: int
+    udp: int
+    bus: int
+
+
 def register(app: typer.Typer) -> None:
     app.command()(doctor)
 
@@ -21,6 +30,8 @@ def register(app: typer.Typer) -> None:
 def doctor(
     port: Annotated[int, typer.Option(help="The port meant for the console and the API.")] = 7000,
     rtmp_port: Annotated[int, typer.Option(help="The port meant for publishers.")] = 1935,
+    udp_port: Annotated[int, typer.Option(help="The first UDP port meant for relays.")] = 4433,
+    bus_port: Annotated[int, typer.Option(help="The port meant for the bus.")] = 4222,
     host: Annotated[str, typer.Option(help="The address meant to serve on.")] = "127.0.0.1",
     data: Data = None,
     as_json: Json = False,
@@ -32,7 +43,7 @@ def doctor(
     from skyriver.apps.cli.checks import Verdict
     from skyriver.apps.cli.output import print_json
 
-    findings = asyncio.run(_look(data, host, port, rtmp_port))
+    findings = asyncio.run(_look(data, host, Ports(port, rtmp_port, udp_port, bus_port)))
     failed = any(finding.verdict is Verdict.FAIL for finding in findings)
     if as_json:
         print_json({"ok": not failed, "findings": [vars(finding) for finding in findings]})
@@ -42,18 +53,21 @@ def doctor(
         raise typer.Exit(exits.FAILED)
 
 
-async def _look(data: Path | None, host: str, port: int, rtmp_port: int) -> list[Finding]:
+async def _look(data: Path | None, host: str, ports: Ports) -> list[Finding]:
     """Every finding, in the order of a start: the program, the machine, then the cloud."""
     from skyriver.apps.cli.checks import clock, machine, ok, software
     from skyriver.client.cloud import DEFAULT_DATA
 
     cloud = await _running(data)
+    up = cloud is not None
     findings = [software.python(), software.libraries(), *software.pins(), software.codecs(), software.bus()]
     findings += software.tools()
     findings += [machine.memory(), machine.disk((data or DEFAULT_DATA).expanduser()), machine.udp_loopback()]
     findings += [
-        machine.port("console and API", host, port, "--port", ours=cloud is not None),
-        machine.port("RTMP", host, rtmp_port, "--rtmp-port", ours=cloud is not None),
+        machine.port("console and API", host, ports.console, "--port", ours=up),
+        machine.port("RTMP", host, ports.rtmp, "--rtmp-port", ours=up),
+        machine.port("first relay", host, ports.udp, "--udp-port", ours=up, udp=True),
+        machine.port("bus", "127.0.0.1", ports.bus, "--bus-port", ours=up),
     ]
     if cloud is None:
         findings.append(ok("cloud", "none is up here"))

@@ -59,10 +59,10 @@ class Child:
 
 
 @asynccontextmanager
-async def child(name: str, module: str, *arguments: str) -> AsyncIterator[Child]:
-    """`python -m module arguments…` for the length of the block."""
+async def child(name: str, *program: str) -> AsyncIterator[Child]:
+    """`python program…` (`"-m", "some.module"`, or a script) for the length of the block."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", module, *arguments),
+        *(sys.executable, *program),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=MAX_LINE_BYTES,

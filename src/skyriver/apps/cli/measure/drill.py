@@ -18,15 +18,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from skyriver.apps.cli.measure.processes import api_pid
 from skyriver.apps.cli.measure.summary import summarise
 from skyriver.apps.cli.measure.viewing import HeadlessViewer
 from skyriver.client import Client, CloudNotReachable
-from skyriver.kernel.errors import InvalidInput, NotReady, SkyriverError
+from skyriver.kernel.errors import NotReady, SkyriverError
 
 WHOLE_TIMEOUT_S = 30.0
 RECEIVING_WITHIN_S = 0.5
 POLL_S = 0.1
-API_PID_FILE = Path("run/api.pid")
 
 
 class Stage(StrEnum):
@@ -152,7 +152,7 @@ async def _kill(sky: Client, stage: Stage, channel: str, audience: list[Headless
 
 async def _kill_api(sky: Client, channel: str, audience: list[HeadlessViewer]) -> Kill:
     """`kill -9` of the API itself, right after a write it acknowledged; then wait until it serves new viewers."""
-    pid = _api_pid(sky)
+    pid = api_pid(sky.cloud.data or Path())
     marker = (await sky.create_channel("Drill marker")).channel
     from_s = time.monotonic()
     os.kill(pid, signal.SIGKILL)
@@ -176,14 +176,3 @@ async def _kill_api(sky: Client, channel: str, audience: list[HeadlessViewer]) -
 
 def _gaps_ms(audience: list[HeadlessViewer], from_s: float, until_s: float) -> tuple[float, ...]:
     return tuple(round(viewer.arrivals.max_gap_ms(from_s, until_s), 1) for viewer in audience)
-
-
-def _api_pid(sky: Client) -> int:
-    folder = sky.cloud.data
-    try:
-        return int(((folder or Path()) / API_PID_FILE).read_text())
-    except (OSError, ValueError) as error:
-        raise InvalidInput(
-            f"Cannot find the API's process: {folder}/{API_PID_FILE} does not name one.",
-            hint="An API drill runs on the machine of the cloud: name its folder with --data.",
-        ) from error

@@ -39,7 +39,7 @@ SETTLE_S = 3.0  # new viewers get their first group and the relay's readings cat
 CHILD_TIMEOUT_S = 60.0
 GRANT_LIFETIME = timedelta(hours=2)
 WIDE_OPEN = {"max_sessions": 100_000, "max_egress_bps": 100_000_000_000, "max_cpu": 100.0, "shed_cpu": 100.0}
-_FRAMES = "skyriver.apps.cli.measure.crowd"
+_CROWD = "skyriver.apps.cli.measure.crowd"
 _RELAY = "skyriver.apps.cli.measure.lone_relay"
 COLUMNS = ("server", "asked", "watching", "p50 ms", "p99 ms", "frames %", "CPU %", "CPU % / viewer", "memory MB")
 
@@ -202,7 +202,7 @@ async def _load(server: str, asked: int, crowd: list[Child], pid: int, seconds: 
 @asynccontextmanager
 async def _crowd(workers: int, spec: dict[str, Any]) -> AsyncIterator[list[Child]]:
     async with AsyncExitStack() as stack:
-        crowd = [await stack.enter_async_context(child(f"viewers {n}", _FRAMES)) for n in range(workers)]
+        crowd = [await stack.enter_async_context(child(f"viewers {n}", "-m", _CROWD)) for n in range(workers)]
         for worker in crowd:
             worker.tell("spec", spec=spec)
         yield crowd
@@ -215,7 +215,7 @@ async def _relay(limits: dict[str, Any]) -> AsyncIterator[tuple[Child, dict[str,
     service = key.sign(root=SPACE, put=[""], get=[""], cluster=True, lifetime=GRANT_LIFETIME)
     viewer = key.sign(root=SPACE, get=[BROADCAST], lifetime=GRANT_LIFETIME)
     with tempfile.TemporaryDirectory(prefix="skyriver-bench-") as folder:
-        async with child("the relay", _RELAY) as server:
+        async with child("the relay", "-m", _RELAY) as server:
             server.tell("spec", spec={"jwks": {"keys": [key.public_jwk()]}, "folder": folder, "limits": limits})
             ready = await server.hear("ready", timeout_s=CHILD_TIMEOUT_S)
             endpoint = moq.Endpoint(ready["url"], tuple(ready["certificate_sha256"]))
