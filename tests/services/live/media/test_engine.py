@@ -235,13 +235,25 @@ def test_video_without_sound() -> None:
     assert not track(out, "opus")
 
 
+class Publisher:
+    """The clock of a live engine under test: time passes when a unit is sent."""
+
+    def __init__(self) -> None:
+        self.now_us = START_US
+
+    def send(self, engine: Engine, units: Sequence[Unit], *, pace: float) -> None:
+        for unit in units:
+            self.now_us += round(pace * 1_000_000 / 30)
+            engine.video(unit)
+
+
 def test_a_flood_is_never_waited_for_and_resumes_on_a_keyframe() -> None:
     out: list[Output] = []
-    engine = Engine(LADDER, out.append, live=True)
+    publisher = Publisher()
+    engine = Engine(LADDER, out.append, live=True, clock=lambda: publisher.now_us)
     units = samples.video(4, gop=30)
     shifted = [replace(u, pts_us=u.pts_us + n * 4_000_000) for n in range(20) for u in units]
-    for unit in shifted:  # 80 s of video at once
-        engine.video(unit)
+    publisher.send(engine, shifted, pace=1.0)  # 80 s of video in no time at all
     engine.close(drain=True)
     assert len(shifted) > INBOX_UNITS and engine.counters.units_dropped > 0
     for rendition in LADDER:
@@ -250,6 +262,22 @@ def test_a_flood_is_never_waited_for_and_resumes_on_a_keyframe() -> None:
         assert encoded[0].keyframe
         firsts = {u.group: u for u in reversed(encoded)}
         assert all(unit.keyframe for unit in firsts.values())
+
+
+def test_a_cold_start_leaves_out_what_is_past_and_begins_with_a_keyframe_at_the_live_edge() -> None:
+    out: list[Output] = []
+    publisher = Publisher()
+    engine = Engine(LADDER, out.append, live=True, clock=lambda: publisher.now_us)
+    units = samples.video(3, bframes=2)
+    publisher.now_us = START_US + 3600 * 1_000_000  # this machine's clock is an hour off
+    publisher.send(engine, units[:40], pace=0.01)  # the group so far, in one go
+    publisher.send(engine, units[40:], pace=1.0)
+    engine.close(drain=True)
+    first = track(out, "180p")[0]
+    assert first.keyframe
+    assert units[40].pts_us <= first.pts_us + 100_000 and first.pts_us <= units[46].pts_us
+    assert first.group == group_of(START_US)
+    assert engine.counters.caught_up >= 38
 
 
 def test_a_closed_engine_takes_no_more_and_does_not_hang() -> None:

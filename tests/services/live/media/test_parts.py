@@ -9,6 +9,7 @@ import pytest
 from skyriver.services.live.media.avc import avc3_codec
 from skyriver.services.live.media.flow import Flow
 from skyriver.services.live.media.groups import GROUP_US, AudioCutter, GroupCutter, group_of
+from skyriver.services.live.media.live_edge import MAX_SKIPPED, LiveEdge
 from skyriver.services.live.media.mailbox import Mailbox, MailboxClosed
 
 SLOT = 850_000_000
@@ -149,3 +150,37 @@ def test_flow_counts_one_interval_at_a_time() -> None:
 )
 def test_the_codec_is_read_from_the_first_parameter_set(unit: bytes, codec: str | None) -> None:
     assert avc3_codec(unit) == codec
+
+
+def edge_after(gaps_ms: list[float], *, age_us: int = 60_000_000) -> int | None:
+    """At which unit of a 30 fps stream the live edge is reached, when units arrive with these gaps."""
+    edge, now_us = LiveEdge(), 0
+    for index, gap_ms in enumerate(gaps_ms):
+        now_us += round(gap_ms * 1000)
+        if edge.arrive(START_US + index * 33_333, now_us, age_us):
+            return index
+    return None
+
+
+def test_a_burst_is_not_the_present() -> None:
+    assert edge_after([0.2] * 100) is None
+
+
+def test_a_hiccup_in_a_burst_is_not_the_present() -> None:
+    assert edge_after([0.2] * 20 + [40] + [0.2] * 20) is None
+
+
+def test_two_gaps_of_a_frame_are_the_present() -> None:
+    assert edge_after([0.2] * 20 + [33] * 5) == 21
+
+
+def test_one_gap_is_enough_where_the_clocks_agree() -> None:
+    assert edge_after([0.2] * 20 + [33] * 5, age_us=50_000) == 20
+
+
+def test_a_start_without_any_past_begins_at_once() -> None:
+    assert edge_after([0, 33, 33], age_us=20_000) == 1
+
+
+def test_somewhere_it_has_to_begin() -> None:
+    assert edge_after([0.0] * 1000) == MAX_SKIPPED

@@ -16,7 +16,8 @@ Every box is bounded, and in live use nothing ever waits to put. What overflow d
 Keyframes are placed by time (the first picture of each 2-second slot), so that no drop can move a boundary.
 
 A cold start in the middle of a slot gets the slot so far in one go. Those pictures are decoded, which costs a
-millisecond each, but not encoded: the first picture out is the newest one, as a keyframe, in the slot's own group.
+millisecond each, but not encoded: the first picture out is the one at the live edge, as a keyframe, in the slot's own
+group (see `live_edge`).
 
 Threads, not processes: scaling, encoding and decoding release the GIL. An error in any of them is counted and the
 codec is opened anew; no thread ends before `close`.
@@ -32,8 +33,10 @@ from dataclasses import dataclass
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
+from skyriver.kernel.clock import MediaClock
 from skyriver.services.live.media.avc import avc3_codec
 from skyriver.services.live.media.decoder import VideoDecoder
+from skyriver.services.live.media.live_edge import LiveEdge
 from skyriver.services.live.media.mailbox import Mailbox, MailboxClosed
 from skyriver.services.live.media.opus import OpusTranscoder
 from skyriver.services.live.media.rendition import RenditionEncoder
@@ -43,7 +46,6 @@ from skyriver.services.live.model import Rendition, fit_ladder
 INBOX_UNITS = 300  # compressed video: 5 s at 60 fps, so that a whole slot can arrive at once on a cold start
 PICTURES = 6  # decoded: 1.4 MB each at 720p, 3 MB at 1080p; more would only be more delay
 AUDIO_UNITS = 250  # 5 s of AAC
-CATCH_UP_PICTURES = 300  # the most pictures that a cold start leaves out before it encodes whatever there is
 JOIN_TIMEOUT_S = 5.0
 
 log = logging.getLogger(__name__)
@@ -70,6 +72,7 @@ class Engine:
         opus_bitrate_bps: for stereo; 0 for no Opus.
         live: drop rather than wait. False for files and benchmarks: feeding waits, and nothing is left out.
         fps: the source's nominal rate, a hint to rate control.
+        clock: media time now; its differences tell a burst from the publisher's pace.
     """
 
     def __init__(
@@ -80,9 +83,13 @@ class Engine:
         opus_bitrate_bps: int = 96_000,
         live: bool = True,
         fps: float = 30.0,
+        clock: Callable[[], int] | None = None,
     ) -> None:
         self._sink = sink
         self._live = live
+        self._clock = clock or MediaClock().now_us
+        self._edge = LiveEdge()
+        self._encode_from_us: int | None = None if live else 0
         self._opus_bitrate_bps = opus_bitrate_bps
         self.counters = Counters()
         self._inbox: Mailbox[Unit] = Mailbox(INBOX_UNITS)
@@ -99,6 +106,10 @@ class Engine:
 
     def video(self, unit: Unit) -> None:
         """Feed one access unit (Annex-B; parameter sets before each keyframe). Never waits when live."""
+        if self._encode_from_us is None:
+            now_us = self._clock()
+            if self._edge.arrive(unit.pts_us, now_us, now_us - unit.pts_us):
+                self._encode_from_us = unit.pts_us
         if not self._live:
             self._inbox.wait(unit)
         elif not self._inbox.offer(unit):
@@ -129,7 +140,6 @@ class Engine:
 
     def _decode(self) -> None:
         decoder = VideoDecoder()
-        started = not self._live
         try:
             while True:
                 unit = self._inbox.take()
@@ -139,14 +149,17 @@ class Engine:
                 pictures = decoder.decode(unit)
                 self.counters.decode_errors = decoder.errors
                 for picture in pictures:
-                    if not started and len(self._inbox) and self.counters.caught_up < CATCH_UP_PICTURES:
-                        self.counters.caught_up += 1
-                        continue
-                    started = True
-                    self._ladder.put(picture)
+                    self._encode(picture)
         except MailboxClosed:
             for picture in decoder.flush() if not self._live else ():
-                self._ladder.put(picture)
+                self._encode(picture)
+
+    def _encode(self, picture: VideoFrame) -> None:
+        begin_us = self._encode_from_us
+        if begin_us is None or (picture.pts or 0) < begin_us:
+            self.counters.caught_up += 1
+        else:
+            self._ladder.put(picture)
 
     def _transcode_audio(self) -> None:
         opus: OpusTranscoder | None = None

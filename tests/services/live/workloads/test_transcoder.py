@@ -1,0 +1,200 @@
+"""The transcoder between a real relay's `src` and `live`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from av.video.frame import VideoFrame
+
+from skyriver.fabric import AudioTrack, Endpoint, MediaFrame, Publisher, VideoTrack
+from skyriver.kernel.clock import MediaClock
+from skyriver.services.live.intents import profile_spec
+from skyriver.services.live.media.avc import avc3_codec
+from skyriver.services.live.media.groups import GROUP_US, AudioCutter, GroupCutter, group_of
+from skyriver.services.live.model import PROFILES, ProfileName
+from skyriver.services.live.workloads import transcoder
+from tests.fabric.rig import SPACE, running_relay, service_grant
+from tests.services.live.media import samples
+from tests.services.live.workloads.harness import running, running_process
+from tests.services.live.workloads.watching import watching
+
+FPS = 30
+
+
+def spec(relay: Endpoint, profile: ProfileName = ProfileName.LIGHT) -> dict[str, Any]:
+    return {
+        "channel_id": "ch_1",
+        "tenant_id": "tn_1",
+        "space": SPACE,
+        "origins": [{"url": relay.url, "certificate_sha256": list(relay.certificate_sha256)}],
+        "grant": service_grant(),
+        "profile": profile_spec(PROFILES[profile]),
+    }
+
+
+@asynccontextmanager
+async def src(relay: Endpoint, *, sound: bool = True, width: int = 960, height: int = 540) -> AsyncIterator[int]:
+    """A station's broadcast, played in real time and in a loop, two seconds long. Yields when it begins: now."""
+    loop = asyncio.get_running_loop()
+    units = samples.video(2, width=width, height=height, gop=45, bframes=2, start_us=0)
+    aac = samples.sound(2, start_us=0)
+    publisher = Publisher([relay], SPACE, service_grant)
+    broadcast = publisher.broadcast("src")
+    video = broadcast.video("video", VideoTrack(avc3_codec(units[0].payload) or "", width, height, FPS))
+    audio = broadcast.audio("audio", AudioTrack("mp4a.40.2", 44_100, 2, aac.config)) if sound else None
+
+    begin_us = MediaClock().now_us()
+
+    async def play() -> None:
+        cutter, audio_cutter = GroupCutter(), AudioCutter()
+        begin_s = loop.time()
+        for turn in range(1_000):
+            pending = list(aac.units)
+            for unit in units:
+                pts_us = unit.pts_us + turn * 2_000_000
+                ahead_s = begin_s + pts_us / 1e6 - loop.time()
+                if ahead_s > 0:  # a publisher's pace, not a wait for something
+                    await asyncio.wait((asyncio.ensure_future(loop.create_future()),), timeout=ahead_s)
+                stamp_us = begin_us + pts_us
+                group = cutter.cut(stamp_us, keyframe=unit.keyframe)
+                video.write(unit.payload, stamp_us, keyframe=unit.keyframe, group=group)
+                while audio is not None and pending and pending[0].pts_us <= unit.pts_us:
+                    frame = pending.pop(0)
+                    audio_us = begin_us + frame.pts_us + turn * 2_000_000
+                    audio.write(frame.payload, audio_us, group=audio_cutter.cut(audio_us)[0])
+
+    broadcast.announce()
+    tasks = [asyncio.ensure_future(publisher.run()), asyncio.ensure_future(play())]
+    try:
+        yield begin_us
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def error_of(picture: VideoFrame, begin_us: int) -> float:
+    """How far a 180p picture is from what was drawn for its time: mean error of the bars' luma, edges left out."""
+    index = round(((picture.pts or 0) - begin_us) * FPS / 1e6) % (2 * FPS)
+    row = memoryview(picture.planes[0])[90 * picture.planes[0].line_size :]
+    errors = []
+    for x in range(picture.width):
+        phase = (x * 3 + index * 4) % 40
+        if 8 <= phase < 32:
+            errors.append(abs(row[x] - (200 if (x * 3 + index * 4) // 40 % 2 else 40)))
+    return sum(errors) / len(errors)
+
+
+def aligned(frames: list[MediaFrame]) -> bool:
+    """Every frame is in the group of its slot, and time goes forward."""
+    return all(f.group == group_of(f.pts_us) for f in frames) and all(a.pts_us < b.pts_us for a, b in pairwise(frames))
+
+
+async def test_src_becomes_a_ladder_with_both_audio_codecs(tmp_path: Path) -> None:
+    async with (
+        running_relay(tmp_path) as relay,
+        src(relay.endpoint),
+        running(transcoder.main, spec(relay.endpoint), tmp_path) as child,
+    ):
+        await child.says("ready")
+        async with watching(relay.endpoint, "live") as watcher:
+            catalog = await watcher.catalog()
+            tracks = ("source", "360p", "180p", "aac", "opus")
+            frames = dict(zip(tracks, await asyncio.gather(*(watcher.take(t, 90) for t in tracks)), strict=True))
+            metrics = await child.says("metrics", lambda m: all(r["fps"] > 0 for r in m["renditions"]))
+
+    assert set(catalog.video) == {"source", "360p", "180p"}
+    assert set(catalog.audio) == {"aac", "opus"}
+    assert (catalog.video["360p"].width, catalog.video["360p"].height) == (640, 360)
+    assert catalog.video["180p"].codec.startswith("avc3.64")
+    assert catalog.audio["opus"].description[:8] == b"OpusHead"
+    for name in ("360p", "180p", "opus"):
+        assert aligned(frames[name])
+    for name, height in (("360p", 360), ("180p", 180), ("source", 540)):
+        first = next(n for n, f in enumerate(frames[name]) if f.keyframe)
+        pictures = samples.decode_video([(f.pts_us, f.payload) for f in frames[name][first:]])
+        assert len(pictures) > 60 and pictures[-1].height == height
+    names = {r["name"]: r for r in metrics["renditions"]}
+    assert set(names) == {"source", "360p", "180p"}
+    assert names["180p"]["bitrate_bps"] > 0 and metrics["delay_ms"] is not None
+
+
+async def test_a_killed_transcoder_resumes_in_the_middle_of_its_slot(tmp_path: Path) -> None:
+    """Nobody is disconnected: the same reader goes on, the new process's pictures follow in the same groups."""
+    async with (
+        running_relay(tmp_path) as relay,
+        src(relay.endpoint) as begin_us,
+        watching(relay.endpoint, "live") as watcher,
+    ):
+        async with running_process("live.transcoder", spec(relay.endpoint), tmp_path) as first:
+            await first.says("ready")
+            before = await watcher.take("180p", 45)
+            first.kill()
+        async with running_process("live.transcoder", spec(relay.endpoint), tmp_path) as second:
+            await second.says("ready")
+            after = await watcher.take("180p", 90)
+    assert aligned(before + after)
+    # Whatever was lost, each group shows the right pictures to its end: where the new process went on, with a keyframe.
+    whole = [f for f in before + after if f.group > before[0].group]
+    pictures = samples.decode_video([(f.pts_us, f.payload) for f in whole])
+    assert len(pictures) == len(whole)
+    assert max(error_of(picture, begin_us) for picture in pictures) < 30
+    gaps_us = [b.pts_us - a.pts_us for a, b in pairwise(before + after)]
+    assert max(gaps_us) > 2_000_000 / FPS
+    assert after[-1].pts_us - before[0].pts_us < 8 * GROUP_US
+
+
+async def test_without_sound_there_is_no_audio_and_no_waiting_for_it(tmp_path: Path) -> None:
+    async with (
+        running_relay(tmp_path) as relay,
+        src(relay.endpoint, sound=False),
+        running(transcoder.main, spec(relay.endpoint), tmp_path),
+        watching(relay.endpoint, "live") as watcher,
+    ):
+        assert aligned(await watcher.take("360p", 30))
+        catalog = await watcher.catalog()
+    assert set(catalog.video) == {"source", "360p", "180p"} and not catalog.audio
+
+
+async def test_the_source_profile_passes_the_picture_through(tmp_path: Path) -> None:
+    async with (
+        running_relay(tmp_path) as relay,
+        src(relay.endpoint),
+        running(transcoder.main, spec(relay.endpoint, ProfileName.SOURCE), tmp_path),
+        watching(relay.endpoint, "live") as watcher,
+    ):
+        assert len(await watcher.take("source", 30)) == 30
+        catalog = await watcher.catalog()
+    assert set(catalog.video) == {"source"} and set(catalog.audio) == {"aac", "opus"}
+
+
+async def test_it_is_ready_before_its_input_is_there(tmp_path: Path) -> None:
+    async with running_relay(tmp_path) as relay, running(transcoder.main, spec(relay.endpoint), tmp_path) as child:
+        await child.says("ready")
+        async with src(relay.endpoint), watching(relay.endpoint, "live") as watcher:
+            assert await watcher.take("180p", 5)
+
+
+async def test_another_ladder_asks_for_a_restart_and_a_new_grant_does_not(tmp_path: Path) -> None:
+    async with running_relay(tmp_path) as relay, running(transcoder.main, spec(relay.endpoint), tmp_path) as child:
+        await child.says("ready")
+        child.tell("spec", spec=spec(relay.endpoint))  # the same but for its grant
+        child.tell("spec", spec=spec(relay.endpoint, ProfileName.STANDARD))
+        await child.says("restart_me")
+    assert [e["event"] for e in child.events if e["event"] == "restart_me"] == ["restart_me"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_order_of_relays_is_no_reason_to_restart(order: int) -> None:
+    relays = [Endpoint("https://a:1", ("aa",)), Endpoint("https://b:1", ("bb",))]
+    one = spec(relays[0])
+    one["origins"] = [{"url": r.url, "certificate_sha256": list(r.certificate_sha256)} for r in relays]
+    other = one | {"origins": one["origins"][::order], "grant": "another"}
+    first, second = transcoder.TranscoderSpec.parse(one), transcoder.TranscoderSpec.parse(other)
+    assert not first.needs_restart(second)
