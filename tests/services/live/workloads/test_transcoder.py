@@ -59,8 +59,8 @@ async def src(relay: Endpoint, *, sound: bool = True, width: int = 960, height: 
             for unit in units:
                 pts_us = unit.pts_us + turn * 2_000_000
                 ahead_s = begin_s + pts_us / 1e6 - loop.time()
-                if ahead_s > 0:  # a publisher's pace, not a wait for something
-                    await asyncio.wait((asyncio.ensure_future(loop.create_future()),), timeout=ahead_s)
+                if ahead_s > 0:
+                    await asyncio.sleep(ahead_s)  # this is a publisher's pace, not a wait for something to happen
                 stamp_us = begin_us + pts_us
                 group = cutter.cut(stamp_us, keyframe=unit.keyframe)
                 video.write(unit.payload, stamp_us, keyframe=unit.keyframe, group=group)
