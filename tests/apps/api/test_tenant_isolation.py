@@ -1,0 +1,333 @@
+"""A tenant can neither see nor touch another's: a walk over EVERY operation of the OpenAPI document.
+
+Red owns one of everything. For each operation, blue's principals of every role (and a session, nobody, a revoked key,
+a node, the operator) aim at red's things. Whatever they are answered, it holds nothing of red's, and afterwards every
+row that mentions red is what it was. An operation that is not in `CASES` fails the test: classify it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import select
+
+from skyriver.apps.api.schema import whole_schema
+from skyriver.fabric.bus.node_keys import encode_public_key, node_token
+from skyriver.platform.identity import ROLES, Role
+from skyriver.platform.store import Store
+from skyriver.platform.web.pages import encode_cursor
+from tests.clouds import PASSWORD, Cloud, TenantInTest
+
+Access = str
+"""`open`: without a credential; a role: at least that one; `operator`: an admin of the operator's tenant; `node`."""
+
+NAME = "Crimson Secret"
+"""In the names of all that red owns: it must never be in an answer to somebody else."""
+
+
+@dataclass
+class Things:
+    """One of everything that red owns; the ids fill the paths' parameters."""
+
+    parameters: dict[str, str] = field(default_factory=dict)
+    secrets: set[str] = field(default_factory=set)
+
+    def marks(self) -> set[str]:
+        """Texts that only red may read."""
+        ids = {value for name, value in self.parameters.items() if name.endswith("_id")}
+        return ids | self.secrets | {NAME}
+
+
+@dataclass(frozen=True)
+class Case:
+    """How an operation is to be called, and who may.
+
+    Attributes:
+        access: who may call it at all; others are answered 403 (and nobody 401).
+        names: whether its path names somebody's thing; a stranger's aim at red's is then answered 404.
+        body: a body that would do something, if it were allowed.
+    """
+
+    access: Access
+    names: bool = False
+    body: dict[str, Any] | None = None
+    query: Callable[[Things], dict[str, str]] = lambda _things: {}
+
+
+def _cursor(things: Things) -> dict[str, str]:
+    """The cursor that names red's own first thing: it must not open red's list."""
+    return {"cursor": encode_cursor(things.parameters["user_id"]), "limit": "200"}
+
+
+STRANGE_NODE = "nd_0000000000000000"
+CASES: dict[tuple[str, str], Case] = {
+    ("GET", "/healthz"): Case("open"),
+    ("GET", "/readyz"): Case("open"),
+    ("GET", "/metrics"): Case("open"),
+    ("GET", "/.well-known/jwks.json"): Case("open"),
+    ("POST", "/v1/sessions"): Case("open", body={"email": "owner@red.test", "password": "a guess of blue's"}),
+    ("DELETE", "/v1/sessions/current"): Case("viewer"),
+    ("GET", "/v1/me"): Case("viewer"),
+    ("GET", "/v1/overview"): Case("viewer"),
+    ("GET", "/v1/tenant"): Case("viewer"),
+    ("PATCH", "/v1/tenant"): Case("admin", body={"name": "Blue two"}),
+    ("GET", "/v1/tenants"): Case("operator"),
+    ("POST", "/v1/tenants"): Case("operator", body={"name": "G", "slug": "green", "owner_email": "g@green.test"}),
+    ("GET", "/v1/users"): Case("viewer", query=_cursor),
+    ("POST", "/v1/users"): Case("admin", body={"email": "owner@red.test", "password": PASSWORD, "role": "viewer"}),
+    ("GET", "/v1/users/{user_id}"): Case("viewer", names=True),
+    ("PATCH", "/v1/users/{user_id}"): Case("admin", names=True, body={"password": PASSWORD, "role": "viewer"}),
+    ("DELETE", "/v1/users/{user_id}"): Case("admin", names=True),
+    ("GET", "/v1/api-keys"): Case("admin", query=_cursor),
+    ("POST", "/v1/api-keys"): Case("admin", body={"name": "robot", "role": "viewer"}),
+    ("DELETE", "/v1/api-keys/{key_id}"): Case("admin", names=True),
+    ("GET", "/v1/audit"): Case("admin"),
+    ("GET", "/v1/events"): Case("viewer"),
+    ("GET", "/v1/sites"): Case("operator"),
+    ("POST", "/v1/sites"): Case("operator", body={"slug": "s", "name": "S", "role": "edge"}),
+    ("POST", "/v1/join-tokens"): Case("operator", body={"site_id": "site_0000000000000000"}),
+    ("GET", "/v1/nodes"): Case("operator"),
+    ("POST", "/v1/nodes/join"): Case(
+        "open",
+        body={
+            "token": "sky_join_guess",
+            "name": "n",
+            "public_key": encode_public_key(Ed25519PrivateKey.generate().public_key()),
+            "address": "127.0.0.1",
+            "cores": 1,
+            "memory_bytes": 1,
+        },
+    ),
+    ("PATCH", "/v1/nodes/{node_id}"): Case("operator", body={"draining": True}),
+    ("DELETE", "/v1/nodes/{node_id}"): Case("operator"),
+    ("GET", "/v1/workloads"): Case("operator"),
+    ("POST", "/v1/workloads/{workload_id}/kill"): Case("operator", body={"signal": "KILL"}),
+    ("GET", "/v1/node/plan"): Case("node"),
+    ("GET", "/v1/usage"): Case("viewer"),
+    ("GET", "/v1/channels"): Case("viewer", query=_cursor),
+    ("POST", "/v1/channels"): Case("member", body={"name": "Mine", "slug": "stage"}),
+    ("GET", "/v1/channels/{id_or_slug}"): Case("viewer", names=True),
+    ("PATCH", "/v1/channels/{id_or_slug}"): Case("member", names=True, body={"public": True, "name": "Stolen"}),
+    ("DELETE", "/v1/channels/{id_or_slug}"): Case("member", names=True),
+    ("GET", "/v1/channels/{id_or_slug}/stream-keys"): Case("member", names=True),
+    ("POST", "/v1/channels/{id_or_slug}/stream-keys"): Case("member", names=True, body={"name": "mine"}),
+    ("POST", "/v1/channels/{id_or_slug}/stream-keys/{key_id}/rotate"): Case("member", names=True),
+    ("DELETE", "/v1/channels/{id_or_slug}/stream-keys/{key_id}"): Case("member", names=True),
+    ("POST", "/v1/channels/{id_or_slug}/watch"): Case("viewer", names=True),
+    ("POST", "/v1/public/{tenant_slug}/{channel_slug}/watch"): Case("open", names=True),
+    ("POST", "/v1/channels/{id_or_slug}/drill"): Case("admin", names=True, body={"stage": "transcoder"}),
+}
+
+
+def operations(cloud: Cloud) -> list[tuple[str, str]]:
+    """Every operation of the OpenAPI document."""
+    return [(method.upper(), path) for path, methods in cloud.app.openapi()["paths"].items() for method in methods]
+
+
+async def furnish(cloud: Cloud) -> Things:
+    """Let red own one of everything."""
+    owner = await cloud.as_(cloud.red)
+    await owner.patch("/v1/tenant", json={"name": NAME})
+    user = await owner.post("/v1/users", json={"email": "secret@red.test", "password": PASSWORD, "name": NAME})
+    key = await owner.post("/v1/api-keys", json={"name": NAME})
+    channel = await owner.post("/v1/channels", json={"name": NAME, "slug": "crimson-stage"})
+    assert (user.status_code, key.status_code, channel.status_code) == (201, 201, 201)
+    channel_id = channel.json()["channel"]["id"]
+    stream_key = await owner.post(f"/v1/channels/{channel_id}/stream-keys", json={"name": NAME})
+    assert stream_key.status_code == 201
+    return Things(
+        parameters={
+            "user_id": user.json()["id"],
+            "key_id": key.json()["id"],
+            "channel_id": channel_id,
+            "stream_key_id": stream_key.json()["id"],
+            "tenant_id": cloud.red.id,
+            "owner_id": cloud.red.owner_id,
+        },
+        secrets={"secret@red.test", key.json()["secret"], channel.json()["stream_key"], stream_key.json()["secret"]},
+    )
+
+
+def address(template: str, things: Things) -> str:
+    """The path of an operation, aimed at red's things."""
+    ids = things.parameters
+    stream_key = "/stream-keys/" in template
+    return template.format(
+        user_id=ids["user_id"],
+        key_id=ids["stream_key_id"] if stream_key else ids["key_id"],
+        id_or_slug=ids["channel_id"],
+        tenant_slug="red",
+        channel_slug="crimson-stage",
+        node_id=STRANGE_NODE,
+        workload_id="wl_0000000000000000",
+    )
+
+
+async def call(
+    client: httpx.AsyncClient, cloud: Cloud, operation: tuple[str, str], things: Things, path: str | None = None
+) -> httpx.Response:
+    """Call an operation as a case says. Event streams end at once: they would not by themselves."""
+    case = CASES[operation]
+    method, template = operation
+    if template == "/v1/events":
+        cloud.runtime.hub.publish("channel", {"name": NAME}, tenant_id=cloud.red.id)
+        cloud.runtime.hub.close()
+    return await client.request(
+        method, path or address(template, things), json=case.body, params=case.query(things) or None
+    )
+
+
+async def rows_of_red(store: Store, things: Things) -> dict[str, list[str]]:
+    """Every row of every table that mentions red's tenant or one of red's things, the audit log's own growth aside."""
+    marks = set(things.parameters.values())
+    found: dict[str, list[str]] = {}
+    async with store.session() as session:
+        for table in whole_schema().sorted_tables:
+            rows = [repr(tuple(row)) for row in await session.execute(select(table))]
+            found[table.name] = sorted(row for row in rows if any(mark in row for mark in marks))
+    found.pop("login_failures")  # guesses at red's password are counted, and should be
+    return found
+
+
+def expected_statuses(case: Case, role: Role, *, is_operator: bool) -> set[int] | None:
+    """What a principal must be answered; None: anything but a fault of ours."""
+    if case.access == "node":
+        return {403}
+    if case.access == "operator":
+        return None if is_operator and role in ("owner", "admin") else {403}
+    if case.access != "open" and ROLES.index(role) > ROLES.index(case.access):
+        return {403}
+    return {404} if case.names else None
+
+
+def check(answer: httpx.Response, expected: set[int] | None, things: Things, who: str, allowed: set[str]) -> None:
+    """The answer's status is as expected, and it holds nothing of red's."""
+    what = f"{who}: {answer.request.method} {answer.request.url.path} -> {answer.status_code} {answer.text[:200]}"
+    if expected is not None:
+        assert answer.status_code in expected, what
+    assert answer.status_code not in (500, 501), what
+    echoed = {mark for mark in things.marks() if mark in str(answer.request.url) or mark in str(answer.request.content)}
+    for mark in things.marks() - echoed - allowed:
+        assert mark not in answer.text, f"{what}\nholds {mark!r}"
+
+
+def test_every_operation_is_classified_and_none_that_is_gone(cloud: Cloud) -> None:
+    assert set(operations(cloud)) == set(CASES)
+
+
+def test_what_needs_no_credential_says_so_in_the_document(cloud: Cloud) -> None:
+    paths = cloud.app.openapi()["paths"]
+    for method, path in operations(cloud):
+        assert bool(paths[path][method.lower()].get("security")) == (CASES[method, path].access != "open"), path
+
+
+async def strangers(cloud: Cloud) -> list[tuple[str, TenantInTest, Role, httpx.AsyncClient]]:
+    """Blue's and the operator's API keys of every role, and a signed-in owner of blue's."""
+    found = [
+        (f"{tenant.slug}'s {role}", tenant, role, await cloud.as_(tenant, role))
+        for tenant in (cloud.blue, cloud.operator)
+        for role in ROLES
+    ]
+    signed_in = await (await cloud.client()).post(
+        "/v1/sessions", json={"email": cloud.blue.owner_email, "password": PASSWORD}
+    )
+    found.append(("blue's session", cloud.blue, "owner", await cloud.client(signed_in.json()["token"])))
+    return found
+
+
+async def test_no_stranger_reads_or_changes_anything_of_reds(cloud: Cloud) -> None:
+    things = await furnish(cloud)
+    before = await rows_of_red(cloud.store, things)
+    assert sum(map(len, before.values())) > 8, "red owns things"
+    for who, tenant, role, client in await strangers(cloud):
+        is_operator = tenant is cloud.operator
+        # Signing out ends the session that the walk goes on with, so it comes last.
+        for operation in sorted(CASES, key=lambda operation: operation == ("DELETE", "/v1/sessions/current")):
+            answer = await call(client, cloud, operation, things)
+            # That a tenant exists, and what it is called, is the operator's to know.
+            known = is_operator and operation[1] in ("/v1/tenants", "/v1/usage", "/v1/audit")
+            allowed = {cloud.red.id, NAME} if known else set()
+            check(answer, expected_statuses(CASES[operation], role, is_operator=is_operator), things, who, allowed)
+    assert await rows_of_red(cloud.store, things) == before
+
+
+async def test_a_slug_of_reds_opens_nothing_either(cloud: Cloud) -> None:
+    things = await furnish(cloud)
+    before = await rows_of_red(cloud.store, things)
+    blue = await cloud.as_(cloud.blue)
+    for operation in (operation for operation in CASES if "{id_or_slug}" in operation[1]):
+        path = address(operation[1], things).replace(things.parameters["channel_id"], "crimson-stage")
+        check(await call(blue, cloud, operation, things, path), {404}, things, "blue's owner", set())
+    assert await rows_of_red(cloud.store, things) == before
+
+
+async def test_a_thing_of_reds_is_not_reached_through_one_of_blues(cloud: Cloud) -> None:
+    things = await furnish(cloud)
+    before = await rows_of_red(cloud.store, things)
+    blue = await cloud.as_(cloud.blue)
+    own = (await blue.post("/v1/channels", json={"name": "Own"})).json()["channel"]["id"]
+    for operation in (
+        operation for operation in CASES if "{id_or_slug}" in operation[1] and "{key_id}" in operation[1]
+    ):
+        path = address(operation[1], things).replace(things.parameters["channel_id"], own)
+        check(await call(blue, cloud, operation, things, path), {404}, things, "blue's owner", set())
+    assert await rows_of_red(cloud.store, things) == before
+
+
+@pytest.mark.parametrize("who", ["nobody", "a stranger's guess", "a revoked key", "a removed user's session"])
+async def test_without_a_valid_credential_nothing_but_what_is_open(cloud: Cloud, who: str) -> None:
+    things = await furnish(cloud)
+    before = await rows_of_red(cloud.store, things)
+    client = await cloud.client(await _credential(cloud, who))
+    for operation in CASES:
+        case = CASES[operation]
+        expected = ({404} if case.names else None) if case.access == "open" else {401}
+        check(await call(client, cloud, operation, things), expected, things, who, set())
+    assert await rows_of_red(cloud.store, things) == before
+
+
+async def _credential(cloud: Cloud, who: str) -> str | None:
+    owner = await cloud.as_(cloud.blue)
+    match who:
+        case "a stranger's guess":
+            return "sky_key_" + "A" * 43
+        case "a revoked key":
+            made = (await owner.post("/v1/api-keys", json={"name": "gone"})).json()
+            await owner.delete(f"/v1/api-keys/{made['id']}")
+            return str(made["secret"])
+        case "a removed user's session":
+            person = {"email": "gone@blue.test", "password": PASSWORD}
+            user = (await owner.post("/v1/users", json=person)).json()
+            token = (await (await cloud.client()).post("/v1/sessions", json=person)).json()["token"]
+            await owner.delete(f"/v1/users/{user['id']}")
+            return str(token)
+        case _:
+            return None
+
+
+async def test_a_node_reaches_its_own_plan_and_nothing_else(cloud: Cloud) -> None:
+    things = await furnish(cloud)
+    before = await rows_of_red(cloud.store, things)
+    operator = await cloud.as_(cloud.operator)
+    site = (await operator.post("/v1/sites", json={"slug": "edge-a", "name": "A", "role": "edge"})).json()
+    ticket = (await operator.post("/v1/join-tokens", json={"site_id": site["id"]})).json()
+    key = Ed25519PrivateKey.generate()
+    joining = (CASES["POST", "/v1/nodes/join"].body or {}) | {
+        "token": ticket["token"],
+        "public_key": encode_public_key(key.public_key()),
+    }
+    joined = await (await cloud.client()).post("/v1/nodes/join", json=joining)
+    assert joined.status_code == 201, joined.text
+    node = await cloud.client(node_token(joined.json()["node_id"], key))
+    for operation in CASES:
+        case = CASES[operation]
+        if case.access == "open":
+            continue
+        expected = None if case.access == "node" else {403}
+        check(await call(node, cloud, operation, things), expected, things, "a node", set())
+    assert await rows_of_red(cloud.store, things) == before
