@@ -9,6 +9,7 @@ asked for 1.5 times what was found: it has to refuse the excess, and those it ac
 from __future__ import annotations
 
 import asyncio
+import math
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -41,7 +42,18 @@ GRANT_LIFETIME = timedelta(hours=2)
 WIDE_OPEN = {"max_sessions": 100_000, "max_egress_bps": 100_000_000_000, "max_cpu": 100.0, "shed_cpu": 100.0}
 _CROWD = "skyriver.apps.cli.measure.crowd"
 _RELAY = "skyriver.apps.cli.measure.lone_relay"
-COLUMNS = ("server", "asked", "watching", "p50 ms", "p99 ms", "frames %", "CPU %", "CPU % / viewer", "memory MB")
+COLUMNS = (
+    "server",
+    "asked",
+    "watching",
+    "p50 ms",
+    "p99 ms",
+    "frames %",
+    "CPU %",
+    "CPU % / viewer",
+    "machine %",
+    "memory MB",
+)
 
 Tell = Callable[[float, str], None]
 
@@ -58,7 +70,11 @@ class FanoutPlan:
 
 @dataclass(frozen=True)
 class Load:
-    """One server under one number of viewers. CPU in percent of one core, of the server's process alone."""
+    """One server under one number of viewers. CPU in percent of one core, of the server's process alone.
+
+    `machine_percent` is of all cores, viewers and strangers included: near 100 it is the machine that is full, and ages
+    say little about the server.
+    """
 
     server: str
     asked: int
@@ -67,18 +83,14 @@ class Load:
     p99_ms: float
     delivered_percent: float
     cpu_percent: float
+    machine_percent: float
     memory_bytes: int
 
     def row(self) -> tuple[Any, ...]:
         each = f"{self.cpu_percent / self.watching:.3f}" if self.watching else None
         cells = (self.server, self.asked, self.watching, f"{self.p50_ms:.0f}", f"{self.p99_ms:.0f}")
-        return (
-            *cells,
-            f"{self.delivered_percent:.1f}",
-            f"{self.cpu_percent:.1f}",
-            each,
-            f"{self.memory_bytes / 1e6:.0f}",
-        )
+        costs = (f"{self.cpu_percent:.1f}", each, f"{self.machine_percent:.0f}", f"{self.memory_bytes / 1e6:.0f}")
+        return (*cells, f"{self.delivered_percent:.1f}", *costs)
 
 
 @dataclass
@@ -135,7 +147,7 @@ async def _overload(plan: FanoutPlan, tell: Tell) -> Load:
     async with _relay({}) as (server, spec), _crowd(plan.workers, spec) as crowd:
         asked = watching = 0
         while asked < max(watching * OVERLOAD, plan.step) and asked < MOST_OVERLOAD * plan.most:
-            wanted = plan.step if asked == watching else round(watching * OVERLOAD) - asked
+            wanted = plan.step if asked == watching else math.ceil(watching * OVERLOAD) - asked
             tell(asked, f"{name}: {asked} viewers")
             await _add(crowd, wanted)
             asked += wanted
@@ -174,9 +186,11 @@ async def _load(server: str, asked: int, crowd: list[Child], pid: int, seconds: 
     process = psutil.Process(pid)
     for worker in crowd:
         worker.tell("reset")
+    psutil.cpu_percent()  # from here on
     before, from_s = process.cpu_times(), monotonic_s()
     await asyncio.sleep(seconds)
     after, passed_s = process.cpu_times(), monotonic_s() - from_s
+    machine_percent = psutil.cpu_percent()
     ages, watching, frames = Histogram(), 0, 0
     for worker in crowd:
         worker.tell("report")
@@ -195,6 +209,7 @@ async def _load(server: str, asked: int, crowd: list[Child], pid: int, seconds: 
         ages.percentile(99),
         round(100 * frames / expected, 1) if expected else 0.0,
         round(100 * cpu_s / passed_s, 1),
+        machine_percent,
         process.memory_info().rss,
     )
 
