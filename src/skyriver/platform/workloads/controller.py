@@ -60,7 +60,7 @@ class Controller:
         self._wanted = asyncio.Event()
         self._passing = asyncio.Lock()
         self._last_good: dict[str, list[WorkloadIntent]] = {}
-        self._documents: dict[str, list[dict[str, Any]]] = {}
+        self._plans: dict[str, tuple[int, list[dict[str, Any]]]] = {}
         self._unplaced: dict[str, str] = {}
         self.passes = 0
 
@@ -109,18 +109,20 @@ class Controller:
         Raises:
             NotReady: this process has not planned yet.
         """
-        if not self.passes or not any(node.id == node_id for node in self._view.rows.nodes):
+        async with self._store.session() as session:
+            denied = await denied_grants(session)
+        # Read together and in one step: a generation with the workloads of another one would never be corrected.
+        found = self._plans.get(node_id)
+        if found is None:
             self.kick()
             raise NotReady("The cluster's plan is still being made.", hint="Try again in a moment.")
-        async with self._store.session() as session:
-            node = await session.get(NodeRecord, node_id)
-            denied = await denied_grants(session)
+        generation, workloads = found
         return {
             "node_id": node_id,
-            "generation": node.plan_generation if node else 0,
+            "generation": generation,
             "jwks": self._view.keys.jwks(),
             "denied": denied,
-            "workloads": self._documents.get(node_id, []),
+            "workloads": workloads,
         }
 
     def unplaced(self) -> Mapping[str, str]:
@@ -199,7 +201,9 @@ class Controller:
                     await session.execute(statement.values(ready=event))
                 rows = await read_rows(session)
             self._view.take_rows(rows, self._monotonic())
-        self._documents = documents
+        # A node that appeared since the documents were made has none: an empty plan would stop all its work.
+        known = [node for node in self._view.rows.nodes if node.id in documents]
+        self._plans = {node.id: (node.plan_generation, documents[node.id]) for node in known}
         for node_id in changed:
             await self.nudge(node_id)
 
