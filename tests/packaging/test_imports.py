@@ -50,6 +50,7 @@ def test_the_product_declares_what_it_imports() -> None:
 
 def test_the_tests_declare_what_they_import() -> None:
     assert undeclared("tests", extras=("test",)) == {}
+    assert undeclared("bench", extras=("test",)) == {}
 
 
 def test_the_launcher_needs_nothing_but_python() -> None:
