@@ -73,6 +73,7 @@ class RtmpServer:
         self._last_task: dict[str, asyncio.Task[None]] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._bound_port = 0
         self._tasks: asyncio.TaskGroup | None = None
 
     @property
@@ -80,8 +81,7 @@ class RtmpServer:
         """The bound port."""
         if self._server is None:
             raise RuntimeError("RtmpServer.open() has not been called")
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        return self._bound_port
 
     @property
     def live(self) -> Sequence[Publishing]:
@@ -99,14 +99,18 @@ class RtmpServer:
         return sum(session.held_bytes for session in self._sessions)
 
     async def open(self) -> None:
-        """Bind the port. Raises WorldBroke (code `port_taken`) when another process has it."""
-        loop = asyncio.get_running_loop()
+        """Take the port; connections wait in the kernel until `run`.
+
+        Raises WorldBroke (code `port_taken`) when another process has it.
+        """
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         try:
-            self._server = await loop.create_server(
-                lambda: Session(self), self._host, self._port, backlog=_BACKLOG, start_serving=False
-            )
+            listener = socket.create_server((self._host, self._port), family=family, backlog=_BACKLOG)
         except OSError as error:
             raise _cannot_listen(self._host, self._port, error) from error
+        self._bound_port = listener.getsockname()[1]
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: Session(self), sock=listener, start_serving=False)
 
     async def run(self) -> None:
         """Serve until cancelled; then every publication ends with STOPPED and its task may finish (`stop_grace_s`)."""
@@ -115,7 +119,7 @@ class RtmpServer:
             raise RuntimeError("call RtmpServer.open() before run()")
         try:
             async with asyncio.TaskGroup() as self._tasks:
-                await server.start_serving()
+                await server.start_serving()  # listens again, harmlessly, and begins to accept
                 try:
                     await self._sweep()
                 finally:
