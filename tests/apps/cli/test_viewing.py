@@ -14,12 +14,13 @@ import pytest
 from skyriver.apps.cli.measure.picture import PictureDecoder
 from skyriver.apps.cli.measure.viewing import HeadlessViewer
 from skyriver.client import Client, Cloud
-from skyriver.fabric import GROUP_US, Endpoint, MediaFrame, Publisher, VideoTrack
-from skyriver.kernel.clock import MediaClock, utc_now
+from skyriver.fabric import Endpoint, MediaFrame
+from skyriver.kernel.clock import utc_now
 from skyriver.kernel.errors import NotReady
-from tests.fabric.rig import SPACE, running_relay, service_grant, viewer_grant
+from tests.fabric.rig import SPACE, running_relay, viewer_grant
 
-from .clips import FPS, annexb_pictures
+from .clips import annexb_pictures
+from .small_cloud import publish
 
 
 @asynccontextmanager
@@ -46,23 +47,6 @@ async def tickets(*endpoints: Endpoint) -> AsyncIterator[Client]:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server, Client(Cloud(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")) as sky:
         yield sky
-
-
-async def publish(endpoints: list[Endpoint]) -> None:
-    """A 320x180 picture, for ever."""
-    publisher = Publisher(endpoints, SPACE, service_grant)
-    broadcast = publisher.broadcast("live")
-    track = broadcast.video("video", VideoTrack("avc3.42c01e", 320, 180, FPS))
-    units, clock, group = annexb_pictures(2 * FPS), MediaClock(), -1
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(publisher.run())
-        broadcast.announce()
-        while True:
-            for payload, keyframe in units:
-                now_us = clock.now_us()
-                group = max(group + 1, now_us // GROUP_US) if keyframe else group
-                track.write(payload, now_us, keyframe=keyframe, group=group)
-                await asyncio.sleep(1 / FPS)
 
 
 @pytest.mark.parametrize("decode", [True, False])

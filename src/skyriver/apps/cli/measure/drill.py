@@ -27,6 +27,7 @@ from skyriver.kernel.errors import NotReady, SkyriverError
 WHOLE_TIMEOUT_S = 30.0
 RECEIVING_WITHIN_S = 0.5
 POLL_S = 0.1
+SETTLE_S = 3.0  # before the first kill: viewers have a second session warm, and a whole group (2 s) has passed
 
 
 class Stage(StrEnum):
@@ -92,6 +93,7 @@ async def drill(
     report = DrillReport(stage, found.slug, viewers)
     async with asyncio.TaskGroup() as tasks:
         watching = [tasks.create_task(viewer.run()) for viewer in audience]
+        await asyncio.sleep(SETTLE_S)
         for number in range(times):
             await _whole(sky, stage, found.id, audience)
             switches = sum(len(viewer.arrivals.edges) for viewer in audience)

@@ -41,7 +41,7 @@ CHILD_TIMEOUT_S = 60.0
 GRANT_LIFETIME = timedelta(hours=2)
 WIDE_OPEN = {"max_sessions": 100_000, "max_egress_bps": 100_000_000_000, "max_cpu": 100.0, "shed_cpu": 100.0}
 _CROWD = "skyriver.apps.cli.measure.crowd"
-_RELAY = "skyriver.apps.cli.measure.lone_relay"
+_WORKLOAD = "skyriver.apps.workload"
 COLUMNS = (
     "server",
     "asked",
@@ -230,8 +230,9 @@ async def _relay(limits: dict[str, Any]) -> AsyncIterator[tuple[Child, dict[str,
     service = key.sign(root=SPACE, put=[""], get=[""], cluster=True, lifetime=GRANT_LIFETIME)
     viewer = key.sign(root=SPACE, get=[BROADCAST], lifetime=GRANT_LIFETIME)
     with tempfile.TemporaryDirectory(prefix="skyriver-bench-") as folder:
-        async with child("the relay", "-m", _RELAY) as server:
-            server.tell("spec", spec={"jwks": {"keys": [key.public_jwk()]}, "folder": folder, "limits": limits})
+        async with child("the relay", "-m", _WORKLOAD, "relay") as server:
+            what = {"role": "origin", "host": "127.0.0.1", "port": 0, "admission": limits}
+            server.tell("spec", spec=what, data_dir=folder, jwks={"keys": [key.public_jwk()]})
             ready = await server.hear("ready", timeout_s=CHILD_TIMEOUT_S)
             endpoint = moq.Endpoint(ready["url"], tuple(ready["certificate_sha256"]))
             publisher = Publisher([endpoint], SPACE, lambda: service)
