@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
+import urllib.request
 import venv
 import zipfile
 from pathlib import Path
@@ -59,7 +62,7 @@ def test_the_wheel_holds_the_console_the_migrations_and_the_licences(wheel: Path
 def test_the_wheel_holds_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {"skyriver", wheel.name.split("-py3")[0] + ".dist-info"}
-    assert not [name for name in names if "__pycache__" in name or name.endswith((".map", ".log", ".db"))]
+    assert not [name for name in names if "__pycache__" in name or name.endswith((".log", ".db"))]
 
 
 def test_the_command_runs_away_from_the_checkout(installed: Path, tmp_path: Path) -> None:
@@ -78,3 +81,31 @@ print(len(names), skyriver.__file__)
     count, path = run(installed / "python", "-c", script, cwd=tmp_path).split()
     assert int(count) > 50
     assert not Path(path).is_relative_to(ROOT)
+
+
+def test_up_serves_its_console_away_from_the_checkout_and_stops_when_asked(installed: Path, tmp_path: Path) -> None:
+    options = [
+        "--data",
+        str(tmp_path / "cloud"),
+        "--port",
+        "0",
+        "--rtmp-port",
+        "0",
+        "--edges",
+        "1",
+        "--no-demo",
+        "--json",
+    ]
+    with subprocess.Popen([installed / "skyriver", "up", *options], cwd=tmp_path, stdout=subprocess.PIPE) as up:
+        assert up.stdout
+        try:
+            said = (json.loads(line) for line in up.stdout if line.startswith(b"{"))
+            url = next(event["url"] for event in said if "url" in event)
+            with urllib.request.urlopen(f"{url}/healthz") as answer:
+                assert json.load(answer)["status"] == "ok"
+            with urllib.request.urlopen(url) as page:
+                assert b"/assets/" in page.read()
+        finally:
+            up.send_signal(signal.SIGINT)
+            up.stdout.read()
+    assert up.returncode == 0
