@@ -121,14 +121,22 @@ class Site(Answer):
 
 
 class Node(Answer):
+    """One machine, as its heartbeats show it: `cpu` in cores in use, memory in use and in all."""
+
     id: str
     name: str
-    site_id: str | None = None
+    site_id: str = ""
+    site: str = ""
+    role: str = ""
     state: str = "unknown"
     draining: bool = False
-    address: str | None = None
-    cores: float | None = None
-    memory_bytes: int | None = None
+    address: str = ""
+    cores: float = 0.0
+    cpu: float = 0.0
+    memory_bytes: int = 0
+    memory_total_bytes: int = 0
+    viewers: int = 0
+    egress_bps: float = 0.0
 
 
 class JoinToken(Answer):

@@ -66,7 +66,7 @@ def create_site(
 @nodes.command("list")
 def list_nodes(data: Data = None, as_json: Json = False) -> None:
     """Every node, and whether it lives."""
-    from skyriver.apps.cli.output import megabytes, print_json, print_table
+    from skyriver.apps.cli.output import megabytes, print_json, print_table, rate
     from skyriver.apps.cli.session import ask, everything
 
     found = ask(data, lambda sky: everything(sky.nodes()))
@@ -74,9 +74,14 @@ def list_nodes(data: Data = None, as_json: Json = False) -> None:
         print_json(found)
         return
     print_table(
-        ("node", "state", "draining", "address", "cores", "memory", "id"),
+        ("node", "site", "state", "address", "CPU cores", "memory", "viewers", "sent", "id"),
         [
-            (one.name, one.state, one.draining, one.address, one.cores, megabytes(one.memory_bytes), one.id)
+            (
+                *(one.name, one.site, one.state, one.address),
+                f"{one.cpu:.2f} of {one.cores:g}",
+                f"{megabytes(one.memory_bytes)} of {megabytes(one.memory_total_bytes)}",
+                *(one.viewers, rate(one.egress_bps), one.id),
+            )
             for one in found
         ],
     )
@@ -128,18 +133,53 @@ def token(
 @nodes.command()
 def join(
     url: Annotated[str, typer.Argument(help="Address of the cloud's API.")],
-    token: Annotated[str, typer.Option(help="A one-time token: `skyriver node token SITE` makes one.")] = "",
-    site: Annotated[str | None, typer.Option(help="Slug of the site this machine belongs to.")] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            help="A one-time token: `skyriver node token SITE` makes one. Needed the first time only.",
+            envvar="SKYRIVER_JOIN_TOKEN",
+        ),
+    ] = None,
+    site: Annotated[str | None, typer.Option(help="Slug of the site the token is for; another one is refused.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of this node [default: the host's].")] = None,
     address: Annotated[str, typer.Option(help="Where viewers and other nodes reach this machine.")] = "127.0.0.1",
+    ports: Annotated[
+        str | None, typer.Option(help="UDP ports for relays, two each, such as 4443-4462 [default: any].")
+    ] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics of this node here.")] = None,
     data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Where the node keeps its key and plan.")] = Path(
         "~/.skyriver-node"
     ),
+    as_json: Json = False,
 ) -> None:
     """Make this machine a node: join with a one-time token (the first time), then run its agent until Ctrl-C."""
-    from skyriver.apps.agent import AgentSettings, run
+    import os
 
-    run(AgentSettings(url=url, token=token or None, site=site, name=name, address=address, data=data.expanduser()))
+    from skyriver.apps.agent import AgentSettings, run
+    from skyriver.apps.agent.agent import parse_ports, say_on_stdout
+    from skyriver.kernel.logs import set_up_logs
+
+    first_port, last_port = parse_ports(ports) if ports else (0, 0)
+    os.umask(0o077)  # the node's key, its plan and what its workloads write are nobody else's business
+    set_up_logs(f"agent/{name or 'node'}", "info" if as_json else "warning")
+    settings = AgentSettings(
+        url=url,
+        data=data.expanduser(),
+        token=token,
+        site=site,
+        name=name,
+        address=address,
+        first_port=first_port,
+        last_port=last_port,
+        metrics_port=metrics_port,
+    )
+    run(settings, say_on_stdout if as_json else _say)
+
+
+def _say(event: str, **fields: object) -> None:
+    """What the agent tells, for people."""
+    if event == "ready":
+        print(f"Node {fields.get('node_id')} is running. Ctrl-C drains its work and stops it.", flush=True)
 
 
 async def _node_id(sky: Client, name: str) -> str:
