@@ -1,0 +1,123 @@
+/** Providers, and which page an address shows. */
+
+import { Anchor, Button, Center, Loader, MantineProvider, Stack, Text, Title } from "@mantine/core";
+import { lazy, Suspense } from "react";
+import { Link, Redirect, Route, Switch, useLocation } from "wouter";
+import { LanguageProvider, useText } from "../i18n";
+import { Login } from "../pages/Login";
+import { Overview } from "../pages/Overview";
+import { Watch } from "../pages/Watch";
+import { SessionProvider, useSession } from "./session";
+import { Shell } from "./Shell";
+import { theme } from "./theme";
+
+// The first screens are in the first bundle; the others come when they are asked for.
+const Channels = lazy(() => import("../pages/Channels"));
+const NewChannel = lazy(() => import("../pages/NewChannel"));
+const ChannelPage = lazy(() => import("../pages/ChannelPage"));
+const Sites = lazy(() => import("../pages/Sites"));
+const UsagePage = lazy(() => import("../pages/UsagePage"));
+const ApiKeys = lazy(() => import("../pages/ApiKeys"));
+const Users = lazy(() => import("../pages/Users"));
+const Audit = lazy(() => import("../pages/Audit"));
+
+export function App() {
+  return (
+    <MantineProvider theme={theme} defaultColorScheme="auto">
+      <LanguageProvider>
+        <SessionProvider>
+          <Pages />
+        </SessionProvider>
+      </LanguageProvider>
+    </MantineProvider>
+  );
+}
+
+function Pages() {
+  return (
+    <Switch>
+      <Route path="/watch/:tenant/:channel">
+        {({ tenant, channel }) => <Watch key={`${tenant}/${channel}`} channel={`${tenant}/${channel}`} />}
+      </Route>
+      <Route>
+        <SignedIn />
+      </Route>
+    </Switch>
+  );
+}
+
+function SignedIn() {
+  const { me, error, reload } = useSession();
+  const t = useText();
+  const [path] = useLocation();
+  if (error !== undefined && !me) {
+    return (
+      <Center h="100vh">
+        <Stack align="center">
+          <Text>{error}</Text>
+          <Button onClick={reload}>{t("retry")}</Button>
+        </Stack>
+      </Center>
+    );
+  }
+  if (me === undefined) return <Waiting />;
+  if (me === null) return <Login />;
+  if (path === "/login") return <Redirect to="/" replace />;
+  return (
+    <Shell me={me}>
+      <Suspense fallback={<Waiting />}>
+        <Switch>
+          <Route path="/">
+            <Overview />
+          </Route>
+          <Route path="/channels">
+            <Channels />
+          </Route>
+          <Route path="/channels/new">
+            <NewChannel />
+          </Route>
+          <Route path="/channels/:slug">{({ slug }) => <ChannelPage key={slug} slug={slug} />}</Route>
+          <Route path="/sites">
+            <Sites />
+          </Route>
+          <Route path="/usage">
+            <UsagePage />
+          </Route>
+          <Route path="/api-keys">
+            <ApiKeys />
+          </Route>
+          <Route path="/users">
+            <Users />
+          </Route>
+          <Route path="/audit">
+            <Audit />
+          </Route>
+          <Route>
+            <Missing />
+          </Route>
+        </Switch>
+      </Suspense>
+    </Shell>
+  );
+}
+
+function Waiting() {
+  const t = useText();
+  return (
+    <Center mih="60vh">
+      <Loader aria-label={t("loading")} />
+    </Center>
+  );
+}
+
+function Missing() {
+  const t = useText();
+  return (
+    <Stack>
+      <Title order={2}>{t("not_found")}</Title>
+      <Anchor component={Link} href="/">
+        {t("to_overview")}
+      </Anchor>
+    </Stack>
+  );
+}

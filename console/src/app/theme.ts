@@ -1,0 +1,17 @@
+import { createTheme, type MantineColorsTuple } from "@mantine/core";
+
+/** The river at night: the blue of the logo, from mist to depth. */
+const river: MantineColorsTuple = [
+  "#e7f5ff", "#cfe8fc", "#9fd0f8", "#6cb6f3", "#439fef", "#2990ed", "#1988ed", "#0874d3", "#0067be", "#0059a8",
+];
+
+export const theme = createTheme({
+  primaryColor: "river",
+  primaryShade: { light: 7, dark: 5 },
+  colors: { river },
+  defaultRadius: "md",
+  fontFamily:
+    'system-ui, -apple-system, "Segoe UI", Roboto, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif',
+  fontFamilyMonospace: 'ui-monospace, SFMono-Regular, Menlo, Consolas, "Noto Sans Mono", monospace',
+  cursorType: "pointer",
+});

@@ -1,0 +1,198 @@
+/** One channel: its picture, what comes in and goes out, how to send, drills, keys, embedding. */
+
+import { Badge, Button, Card, Center, Grid, Group, Loader, Stack, Tabs, Text, Title } from "@mantine/core";
+import { lazy, Suspense, useCallback, useEffect, useState } from "react";
+import { useLocation } from "wouter";
+import { request } from "../api/client";
+import { ownTicketPath } from "../api/early";
+import { useChannelEvent } from "../api/live";
+import type { Channel, ChannelInput } from "../api/types";
+import { useSession } from "../app/session";
+import { formatBps, formatTime } from "../format";
+import { useSpeech, useText } from "../i18n";
+import type { SkyriverPlayer } from "../player";
+import { Drill } from "../parts/Drill";
+import { Embed } from "../parts/Embed";
+import { Ingest } from "../parts/Ingest";
+import { Numbers } from "../parts/Numbers";
+import { PageHead } from "../parts/PageHead";
+import { Player } from "../parts/Player";
+import { PlayerFacts } from "../parts/PlayerFacts";
+import { StateBadge } from "../parts/StateBadge";
+import { StreamKeys } from "../parts/StreamKeys";
+import { Trouble } from "../parts/Trouble";
+import { useAction } from "../parts/useAction";
+
+// The graphs' library must not delay the picture.
+const ChannelGraphs = lazy(() => import("../parts/ChannelGraphs"));
+
+export default function ChannelPage({ slug }: { slug: string }) {
+  const t = useText();
+  const [channel, setChannel] = useState<Channel>();
+  const [error, setError] = useState<unknown>();
+  const [player, setPlayer] = useState<SkyriverPlayer>();
+  const [round, setRound] = useState(0);
+  useEffect(() => {
+    request<Channel>(`/v1/channels/${encodeURIComponent(slug)}`).then((found) => {
+      setError(undefined);
+      setChannel(found);
+    }, setError);
+  }, [slug, round]);
+
+  if (error !== undefined) return <Trouble error={error} retry={() => setRound(round + 1)} />;
+  return (
+    <>
+      {channel && <Head channel={channel} onChange={setChannel} />}
+      <Grid gap="md">
+        <Grid.Col span={{ base: 12, lg: 8 }}>
+          <Card withBorder>
+            <Player ticketPath={ownTicketPath(slug)} onPlayer={setPlayer} />
+            <PlayerFacts player={player} />
+          </Card>
+        </Grid.Col>
+        <Grid.Col span={{ base: 12, lg: 4 }}>
+          {channel && (
+            <Stack>
+              <Now channel={channel} />
+              <Drill channelId={channel.id} player={player} />
+            </Stack>
+          )}
+        </Grid.Col>
+        {channel && (
+          <Grid.Col span={12}>
+            <Suspense fallback={<Center p="xl"><Loader aria-label={t("loading")} /></Center>}>
+              <ChannelGraphs channelId={channel.id} player={player} />
+            </Suspense>
+          </Grid.Col>
+        )}
+        {channel && (
+          <Grid.Col span={12}>
+            <Details channel={channel} />
+          </Grid.Col>
+        )}
+      </Grid>
+    </>
+  );
+}
+
+function Head({ channel, onChange }: { channel: Channel; onChange: (channel: Channel) => void }) {
+  const { t } = useSpeech();
+  const { may } = useSession();
+  const [, go] = useLocation();
+  const state = useChannelEvent(channel.id)?.state ?? channel.state;
+  const act = useCallback(
+    async (what: "delete" | "publish") => {
+      const path = `/v1/channels/${channel.id}`;
+      if (what === "publish") {
+        onChange(await request<Channel>(path, { method: "PATCH", body: { public: !channel.public } }));
+        return;
+      }
+      if (!window.confirm(t("delete_channel_confirm", { name: channel.name }))) return;
+      await request(path, { method: "DELETE" });
+      go("/channels");
+    },
+    [channel, onChange, go, t],
+  );
+  const action = useAction(act);
+  return (
+    <>
+      <PageHead
+        title={
+          <Group gap="sm" component="span">
+            {channel.name} <StateBadge state={state} />
+            <Badge variant="outline" color={channel.public ? "teal" : "gray"} tt="none">
+              {t(channel.public ? "public" : "private")}
+            </Badge>
+          </Group>
+        }
+      >
+        {may("member") && (
+          <>
+            <Button variant="default" size="xs" loading={action.busy} onClick={() => action.run("publish")}>
+              {t(channel.public ? "make_private" : "make_public")}
+            </Button>
+            <Button variant="light" color="red" size="xs" disabled={action.busy} onClick={() => action.run("delete")}>
+              {t("delete_channel")}
+            </Button>
+          </>
+        )}
+      </PageHead>
+      <Trouble error={action.error} />
+    </>
+  );
+}
+
+function Now({ channel }: { channel: Channel }) {
+  const { t } = useSpeech();
+  const event = useChannelEvent(channel.id);
+  const input = event ? event.input : channel.input;
+  return (
+    <Card withBorder>
+      <Title order={2} size="h4" mb="sm">
+        {t("now")}
+      </Title>
+      <Numbers
+        cols={{ base: 2 }}
+        figures={[
+          { label: t("viewers"), value: String(event?.viewers ?? channel.viewers) },
+          { label: t("egress"), value: formatBps(event?.egress_bps ?? 0) },
+        ]}
+      />
+      <Stack gap={6} mt="sm">
+        {input ? <Source input={input} /> : <Text size="sm">{t("no_input")}</Text>}
+        {(event?.renditions.length ? event.renditions : channel.renditions).map((rendition) => (
+          <Group key={rendition.name} justify="space-between" wrap="nowrap">
+            <Text size="sm">{rendition.name}</Text>
+            <Text size="sm" c="dimmed">
+              {formatBps(rendition.bitrate_bps)}
+              {"fps" in rendition ? ` · ${rendition.fps.toFixed(0)} fps` : ` · ${rendition.width}×${rendition.height}`}
+            </Text>
+          </Group>
+        ))}
+      </Stack>
+    </Card>
+  );
+}
+
+function Source({ input }: { input: ChannelInput }) {
+  const { t, language } = useSpeech();
+  const parts = [
+    `${input.width}×${input.height}`,
+    `${input.fps.toFixed(0)} fps`,
+    input.codec,
+    formatBps(input.bitrate_bps),
+    input.audio && `${t("audio")} ${input.audio}`,
+    t("since", { time: formatTime(input.since, language) }),
+  ];
+  return (
+    <Text size="sm">
+      <b>{t("source")}</b> {parts.filter(Boolean).join(" · ")}
+    </Text>
+  );
+}
+
+function Details({ channel }: { channel: Channel }) {
+  const t = useText();
+  const { me } = useSession();
+  const [secret, setSecret] = useState<string>();
+  return (
+    <Card withBorder>
+      <Tabs defaultValue="ingest" keepMounted={false}>
+        <Tabs.List mb="md">
+          <Tabs.Tab value="ingest">{t("ingest")}</Tabs.Tab>
+          <Tabs.Tab value="keys">{t("stream_keys")}</Tabs.Tab>
+          <Tabs.Tab value="embed">{t("embed")}</Tabs.Tab>
+        </Tabs.List>
+        <Tabs.Panel value="ingest">
+          <Ingest rtmpUrl={channel.ingest.rtmp_url} {...(secret ? { streamKey: secret } : {})} />
+        </Tabs.Panel>
+        <Tabs.Panel value="keys">
+          <StreamKeys channelId={channel.id} onSecret={setSecret} />
+        </Tabs.Panel>
+        <Tabs.Panel value="embed">
+          <Embed channel={channel} tenantSlug={me?.tenant.slug ?? ""} />
+        </Tabs.Panel>
+      </Tabs>
+    </Card>
+  );
+}

@@ -1,0 +1,43 @@
+/** What the player says of itself, in a line under the picture. */
+
+import { Group, Text } from "@mantine/core";
+import { useEffect, useState } from "react";
+import type { PlayerStats, SkyriverPlayer } from "../player";
+import { formatBps, formatMs } from "../format";
+import { useText } from "../i18n";
+
+export function usePlayerStats(player: SkyriverPlayer | undefined): PlayerStats | undefined {
+  const [stats, setStats] = useState<PlayerStats>();
+  useEffect(() => {
+    if (!player) return undefined;
+    const take = (event: Event): void => setStats((event as CustomEvent<PlayerStats>).detail);
+    player.addEventListener("stats", take);
+    return () => player.removeEventListener("stats", take);
+  }, [player]);
+  return player ? stats : undefined;
+}
+
+export function PlayerFacts({ player }: { player: SkyriverPlayer | undefined }) {
+  const stats = usePlayerStats(player);
+  const t = useText();
+  const facts: [string, string][] = [
+    [t("edge_now"), stats?.edge_site || "–"],
+    [t("latency"), stats?.state === "playing" ? formatMs(stats.latency_ms) : "–"],
+    [t("graph_bitrate"), stats ? formatBps(stats.bitrate_bps) : "–"],
+    [t("startup"), formatMs(stats?.startup_ms)],
+    [t("switches"), String(stats?.switches ?? 0)],
+    [t("stalls"), String(stats?.stalls ?? 0)],
+  ];
+  return (
+    <Group gap="md" mt="xs" data-testid="player-facts">
+      {facts.map(([label, value]) => (
+        <Text key={label} size="sm" c="dimmed">
+          {label}{" "}
+          <Text span fw={600} c="var(--mantine-color-text)">
+            {value}
+          </Text>
+        </Text>
+      ))}
+    </Group>
+  );
+}

@@ -1,0 +1,155 @@
+/**
+ * Encoded sound in, loudspeaker out; only while unmuted. The sound follows the playout clock, as the picture does,
+ * so the two stay together whatever the network did.
+ */
+
+import type { AudioRendition } from "./catalog";
+import { FrameQueue, type Verdict } from "./frame-queue";
+import type { FromWorklet, ToWorklet } from "./audio-worklet";
+
+/** Decode this far ahead: sound must never wait for a busy main thread. */
+const LOOKAHEAD_US = 400_000;
+/** How often the audio thread is told the time. */
+const CLOCK_EVERY_MS = 100;
+
+/** Built next to the player bundle; a worklet can only be loaded from a URL. */
+function workletUrl(): string {
+  const path = import.meta.env.DEV ? "./audio-worklet.ts" : "/player-audio.js";
+  return new URL(path, import.meta.url).toString();
+}
+
+export class AudioPipeline {
+  private rendition: AudioRendition | undefined;
+  private readonly queue = new FrameQueue();
+  private decoder: AudioDecoder | undefined;
+  private context: AudioContext | undefined;
+  private gain: GainNode | undefined;
+  private node: AudioWorkletNode | undefined;
+  private timer: ReturnType<typeof setInterval> | undefined;
+  private level = 1;
+  report: FromWorklet = { buffered_ms: 0, underruns: 0 };
+
+  /** @param positionAt media time on show at a `performance.now()` moment, microseconds */
+  constructor(private readonly positionAt: (performance_ms: number) => number) {}
+
+  get current(): AudioRendition | undefined {
+    return this.rendition;
+  }
+
+  get running(): boolean {
+    return this.context?.state === "running";
+  }
+
+  /** Start sound. Must come from a gesture of the viewer unless the browser allows sound from the start. */
+  async start(rendition: AudioRendition): Promise<void> {
+    await this.open(rendition);
+    await this.context?.resume();
+  }
+
+  /** Follow a changed catalog. */
+  async replace(rendition: AudioRendition): Promise<void> {
+    const now = this.rendition;
+    const same = now && now.track === rendition.track && now.codec === rendition.codec;
+    if (!same || now.sample_rate_hz !== rendition.sample_rate_hz || now.channels !== rendition.channels) {
+      await this.start(rendition);
+    }
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+    this.timer = undefined;
+    if (this.decoder && this.decoder.state !== "closed") this.decoder.close();
+    this.decoder = undefined;
+    this.rendition = undefined;
+    this.queue.clear();
+    void this.context?.close();
+    this.context = this.gain = this.node = undefined;
+    this.report = { buffered_ms: 0, underruns: 0 };
+  }
+
+  setVolume(level: number): void {
+    this.level = level;
+    if (this.gain && this.context) this.gain.gain.setTargetAtTime(level, this.context.currentTime, 0.02);
+  }
+
+  push(track: string, group: number, pts_us: number, data: Uint8Array): Verdict {
+    if (this.rendition?.track !== track) return "late";
+    return this.queue.push(group, pts_us, data);
+  }
+
+  endOfGroup(group: number): void {
+    this.queue.end(group);
+  }
+
+  pump(position_us: number): void {
+    if (!this.decoder || this.decoder.state !== "configured") return;
+    for (;;) {
+      const frame = this.queue.pull(position_us + LOOKAHEAD_US);
+      if (!frame) return;
+      if (frame.pts_us < position_us - 100_000) continue;
+      this.decoder.decode(new EncodedAudioChunk({ type: "key", timestamp: frame.pts_us, data: frame.data }));
+    }
+  }
+
+  flush(): void {
+    this.queue.clear();
+    this.send({ type: "clear" });
+  }
+
+  private async open(rendition: AudioRendition): Promise<void> {
+    this.stop();
+    this.rendition = rendition;
+    const context = new AudioContext({ sampleRate: rendition.sample_rate_hz, latencyHint: "interactive" });
+    this.context = context;
+    await context.audioWorklet.addModule(workletUrl());
+    if (this.context !== context) return;
+    this.node = new AudioWorkletNode(context, "skyriver-audio", { numberOfInputs: 0, outputChannelCount: [2] });
+    this.node.port.onmessage = (event: MessageEvent<FromWorklet>) => (this.report = event.data);
+    this.gain = new GainNode(context, { gain: this.level });
+    this.node.connect(this.gain).connect(context.destination);
+    this.timer = setInterval(() => this.tellTime(), CLOCK_EVERY_MS);
+    this.openDecoder(rendition);
+    this.tellTime();
+  }
+
+  private openDecoder(rendition: AudioRendition): void {
+    const decoder = new AudioDecoder({
+      output: (data) => this.play(data),
+      // A broken packet closes the decoder; the next one starts clean.
+      error: () => {
+        if (this.decoder === decoder && this.rendition) this.openDecoder(this.rendition);
+      },
+    });
+    decoder.configure({
+      codec: rendition.codec,
+      sampleRate: rendition.sample_rate_hz,
+      numberOfChannels: rendition.channels,
+      ...(rendition.description ? { description: rendition.description } : {}),
+    });
+    this.decoder = decoder;
+  }
+
+  private play(data: AudioData): void {
+    const planes: Float32Array[] = [];
+    for (let planeIndex = 0; planeIndex < data.numberOfChannels; planeIndex++) {
+      const plane = new Float32Array(data.numberOfFrames);
+      data.copyTo(plane, { planeIndex, format: "f32-planar" });
+      planes.push(plane);
+    }
+    this.send({ type: "samples", pts_us: data.timestamp, planes }, planes.map((plane) => plane.buffer));
+    data.close();
+  }
+
+  private tellTime(): void {
+    const { context } = this;
+    if (context?.state !== "running") return;
+    const stamp = context.getOutputTimestamp();
+    if (stamp.contextTime === undefined || stamp.performanceTime === undefined || stamp.performanceTime === 0) return;
+    const media_us = this.positionAt(stamp.performanceTime);
+    if (Number.isFinite(media_us)) this.send({ type: "clock", context_s: stamp.contextTime, media_us });
+  }
+
+  private send(message: ToWorklet, transfer: Transferable[] = []): void {
+    this.node?.port.postMessage(message, transfer);
+  }
+}

@@ -1,0 +1,10 @@
+/** The player's public names. Importing this module defines `<skyriver-player>`. */
+import { definePlayer, SkyriverPlayer } from "./element";
+
+export { SkyriverPlayer };
+export { LATENCY_MODES_MS, type LatencyMode } from "./controls";
+export type { SwitchInfo } from "./playback";
+export type { PlayerState, PlayerStats } from "./stats";
+export { httpTicketSource, publicWatchUrl, readTicket, TicketError, type TicketSource, type WatchTicket } from "./ticket";
+
+definePlayer();
