@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from skyriver.apps.cli.measure.child import Child, child
+from skyriver.apps.cli.child import Child, child
 from skyriver.apps.cli.measure.machine import header, markdown
 from skyriver.apps.cli.measure.processes import cloud_processes, usage_of
 from skyriver.client import Client, find_cloud

@@ -18,7 +18,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, Response
 
-from skyriver.apps.cli.measure.child import Child, child
+from skyriver.apps.cli.child import Child, child
 from skyriver.client import Client, Cloud
 from skyriver.fabric import GROUP_US, Endpoint, Publisher, VideoTrack
 from skyriver.kernel.clock import MediaClock, utc_now

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +14,8 @@ from typing import Any, TypeVar
 import pytest
 
 from skyriver.apps.cli import pusher
-from skyriver.kernel.errors import InvalidInput
+from skyriver.apps.cli.child import Child, child
+from skyriver.kernel.errors import InvalidInput, WorldBroke
 from skyriver.services.live.rtmp import (
     AudioFrame,
     KeyRing,
@@ -33,6 +31,7 @@ from skyriver.services.live.rtmp import (
 from .clips import write_clip
 
 T = TypeVar("T")
+PATIENCE_S = 30.0
 
 
 @dataclass
@@ -68,39 +67,16 @@ async def open_door() -> AsyncIterator[Door]:
         running.cancel()
 
 
-PUSH = """
-import dataclasses, json, pathlib, sys, threading
-from skyriver.apps.cli import pusher
-from skyriver.kernel.errors import SkyriverError
-pushed = pusher.Pushed()
-try:
-    path, url, loop = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "loop"
-    pusher.push(path, url, loop=loop, stop=threading.Event(), pushed=pushed)
-    print(json.dumps(dataclasses.asdict(pushed)))
-except SkyriverError as error:
-    print(json.dumps({"kind": type(error).__name__, "message": error.message, "hint": error.hint}))
-"""
-
-
 @asynccontextmanager
-async def pushing(path: Path, url: str, *, loop: bool = False) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A push in a process of its own: the media library keeps the interpreter to itself while it connects."""
-    words = (sys.executable, "-c", PUSH, str(path), url, "loop" if loop else "once")
-    environment = {**os.environ, "PYTHONPATH": "src"}
-    process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE, env=environment)
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+async def pushing(path: Path, url: str, *, loop: bool = False) -> AsyncIterator[Child]:
+    async with child("the push", "-m", "skyriver.apps.cli.push_process") as running:
+        running.tell("push", path=str(path), url=url, loop=loop)
+        yield running
 
 
 async def push(path: Path, url: str) -> dict[str, Any]:
-    async with pushing(path, url) as process:
-        out, _ = await process.communicate()
-    told: dict[str, Any] = json.loads(out)
-    return told
+    async with pushing(path, url) as running:
+        return await running.hear("pushed", timeout_s=PATIENCE_S)
 
 
 async def test_h264_and_aac_go_through_untouched_with_their_b_frames(tmp_path: Path) -> None:
@@ -140,15 +116,14 @@ async def test_a_loop_goes_on_until_it_is_stopped_and_time_never_goes_back(tmp_p
 async def test_a_wrong_key_is_refused_in_plain_words(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4")
     async with open_door() as door:
-        told = await push(clip, f"{door.url}/wrong")
-    assert told["kind"] == "WorldBroke"
-    assert "RTMP door" in told["message"]
-    assert told["hint"]
+        with pytest.raises(WorldBroke, match="RTMP door") as caught:
+            await push(clip, f"{door.url}/wrong")
+    assert caught.value.hint
 
 
 async def test_nobody_at_the_door(tmp_path: Path) -> None:
-    told = await push(write_clip(tmp_path / "clip.mp4"), "rtmp://127.0.0.1:1/live/good")
-    assert "did not open" in told["message"]
+    with pytest.raises(WorldBroke, match="did not open"):
+        await push(write_clip(tmp_path / "clip.mp4"), "rtmp://127.0.0.1:1/live/good")
 
 
 @pytest.mark.parametrize("content", [b"", b"This is no film." * 100])

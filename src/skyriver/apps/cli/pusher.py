@@ -18,7 +18,6 @@ from skyriver.kernel.errors import InvalidInput, WorldBroke
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
 
-CONNECT_TIMEOUT_US = 8_000_000  # a door that does not take a byte for that long is shut
 KEYFRAME_INTERVAL_S = 2.0  # the length of a group on the fabric: longer would make viewers wait to start
 TRANSCODED_FPS = 30
 TRANSCODED_VIDEO = {"preset": "veryfast", "tune": "zerolatency", "crf": "23", "maxrate": "4M", "bufsize": "4M"}
@@ -65,14 +64,14 @@ def push(path: Path, url: str, *, loop: bool, stop: threading.Event, pushed: Pus
     """
     import av
 
-    pace = Pace(stop)
     try:
         with _open(path) as source:
-            output: OutputContainer = av.open(url, "w", format="flv", options={"rw_timeout": str(CONNECT_TIMEOUT_US)})
+            output: OutputContainer = av.open(url, "w", format="flv")
             lanes = _lanes(source, output)
             pushed.copied = {lane.kind: lane.copied for lane in lanes}
+            output.start_encoding()  # connects: what that takes must not be made up for by sending faster
         try:
-            shift_s = 0.0
+            shift_s, pace = 0.0, Pace(stop)
             while _round(path, lanes, output, shift_s, pace, pushed):
                 shift_s = pushed.media_s
                 pushed.rounds += 1

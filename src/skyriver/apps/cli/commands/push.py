@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from skyriver.apps.cli.options import ChannelOption, Data, Json
-
-if TYPE_CHECKING:
-    from skyriver.apps.cli.output import Step
-    from skyriver.apps.cli.pusher import Pushed
-
-PROGRESS_INTERVAL_S = 0.25
 
 
 def register(app: typer.Typer) -> None:
@@ -40,18 +34,17 @@ def push(
     if as_json:
         print_json(
             {
-                "media_s": round(pushed.media_s, 3),
-                "packets": pushed.packets,
-                "size_bytes": pushed.size_bytes,
-                "rounds": pushed.rounds,
-                "copied": pushed.copied,
+                "media_s": round(pushed["media_s"], 3),
+                **{name: pushed[name] for name in ("packets", "size_bytes", "rounds", "copied")},
             }
         )
     else:
-        print(f"Pushed {pushed.media_s:.1f} s ({pushed.size_bytes / 1e6:.1f} MB).")
+        print(f"Pushed {pushed['media_s']:.1f} s ({pushed['size_bytes'] / 1e6:.1f} MB).")
 
 
-async def _push(file: Path, channel: str, loop: bool, key: str | None, data: Path | None, quiet: bool) -> Pushed:
+async def _push(
+    file: Path, channel: str, loop: bool, key: str | None, data: Path | None, quiet: bool
+) -> dict[str, Any]:
     """Push with `key`, or with a key that lives as long as the push."""
     from skyriver.client import Client, find_cloud
     from skyriver.kernel.errors import NotReady
@@ -69,28 +62,19 @@ async def _push(file: Path, channel: str, loop: bool, key: str | None, data: Pat
             await sky.delete_stream_key(target.id, made.id)
 
 
-async def _send(file: Path, url: str, loop: bool, quiet: bool) -> Pushed:
-    """Run the blocking push in a thread, tell its progress, and stop it when this task is cancelled."""
-    import asyncio
-    import threading
-
-    from skyriver.apps.cli import pusher
+async def _send(file: Path, url: str, loop: bool, quiet: bool) -> dict[str, Any]:
+    """Run the push in a process of its own and tell its progress; cancelled, it ends with this block."""
+    from skyriver.apps.cli.child import child
     from skyriver.apps.cli.output import progress
+    from skyriver.apps.cli.pusher import duration_s
+    from skyriver.kernel.errors import WorldBroke
 
-    pushed, stop = pusher.Pushed(), threading.Event()
-    length_s = None if loop else pusher.duration_s(file)
-
-    async def tell(step: Step) -> None:
-        while True:
-            step(pushed.media_s, f"{pushed.media_s:.0f} s")
-            await asyncio.sleep(PROGRESS_INTERVAL_S)
-
-    with progress(f"Pushing {file.name}", length_s, quiet=quiet) as step:
-        async with asyncio.TaskGroup() as tasks:
-            telling = tasks.create_task(tell(step))
-            try:
-                await asyncio.to_thread(pusher.push, file, url, loop=loop, stop=stop, pushed=pushed)
-            finally:
-                stop.set()  # when this task was cancelled, the thread ends within a packet or its network timeout
-                telling.cancel()
-    return pushed
+    length_s = duration_s(file)
+    with progress(f"Pushing {file.name}", None if loop else length_s, quiet=quiet) as step:
+        async with child("the push", "-m", "skyriver.apps.cli.push_process") as pushing:
+            pushing.tell("push", path=str(file), url=url, loop=loop)
+            async for heard in pushing.events():
+                if heard["event"] == "pushed":
+                    return heard
+                step(heard["media_s"], f"{heard['media_s']:.0f} s")
+    raise WorldBroke("The push ended without a word.", hint="Its words are above, on stderr.")

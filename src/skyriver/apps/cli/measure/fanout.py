@@ -20,8 +20,8 @@ from typing import Any
 import psutil
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from skyriver.apps.cli.child import Child, child
 from skyriver.apps.cli.measure import nginx_rtmp
-from skyriver.apps.cli.measure.child import Child, child
 from skyriver.apps.cli.measure.crowd import BROADCAST, TRACK
 from skyriver.apps.cli.measure.histogram import Histogram
 from skyriver.apps.cli.measure.rtmp_client import RtmpClient

@@ -1,12 +1,12 @@
-"""The measuring side of a child process that speaks `kernel.child`'s protocol: one JSON object a line each way."""
+"""Our side of a child process that speaks `kernel.child`'s protocol: one JSON object a line each way."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from skyriver.kernel.child import MAX_LINE_BYTES
@@ -27,21 +27,30 @@ class Child:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"cmd": command, **fields}).encode() + b"\n")
 
+    async def events(self) -> AsyncGenerator[dict[str, Any], None]:
+        """Every event in order, until the child ends.
+
+        Raises:
+            WorldBroke: the child said `fatal`.
+        """
+        assert self._process.stdout is not None
+        while line := await self._process.stdout.readline():
+            heard: dict[str, Any] = json.loads(line)
+            if heard["event"] == "fatal":
+                raise WorldBroke(heard["message"], hint=heard.get("hint", ""), code=heard.get("code"))
+            yield heard
+
     async def hear(self, event: str, *, timeout_s: float) -> dict[str, Any]:
         """The next event of that name; others are passed over.
 
         Raises:
             WorldBroke: the child ended, said `fatal`, or was silent for `timeout_s`.
         """
-        assert self._process.stdout is not None
         try:
-            async with asyncio.timeout(timeout_s):
-                while line := await self._process.stdout.readline():
-                    heard: dict[str, Any] = json.loads(line)
+            async with asyncio.timeout(timeout_s), aclosing(self.events()) as events:
+                async for heard in events:
                     if heard["event"] == event:
                         return heard
-                    if heard["event"] == "fatal":
-                        raise WorldBroke(f"{self.name} gave up: {heard['message']}", hint=heard.get("hint", ""))
         except TimeoutError as error:
             raise WorldBroke(f"{self.name} said no `{event}` within {timeout_s:.0f} s.") from error
         raise WorldBroke(f"{self.name} ended before it said `{event}`.", hint="Its words are above, on stderr.")
