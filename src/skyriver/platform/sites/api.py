@@ -16,6 +16,7 @@ from skyriver.platform.sites.records import SiteRecord
 from skyriver.platform.web.auth import Operator
 from skyriver.platform.web.idempotency import Once
 from skyriver.platform.web.pages import Page, Paging, fetch_page
+from skyriver.platform.web.problems import problems
 from skyriver.platform.web.runtime import RuntimeDep
 from skyriver.platform.web.sessions import Reader, Writer
 
@@ -111,7 +112,7 @@ async def create_site(body: NewSite, caller: Operator, writer: Writer, once: Onc
     return await once(writer, caller, body, Site, create)
 
 
-@router.post("/join-tokens", status_code=201)
+@router.post("/join-tokens", status_code=201, responses=problems(404))
 async def create_join_token(body: NewJoinToken, caller: Operator, writer: Writer, once: Once) -> JoinToken:
     """Make a token that lets one machine join a site, within an hour."""
 
@@ -122,7 +123,7 @@ async def create_join_token(body: NewJoinToken, caller: Operator, writer: Writer
     return await once(writer, caller, body, JoinToken, create)
 
 
-@router.post("/nodes/join", status_code=201)
+@router.post("/nodes/join", status_code=201, responses=problems(401, 409))
 async def join_node(body: NewNode, runtime: RuntimeDep, writer: Writer) -> Joined:
     """Join a machine to the site of its token. No other credential is needed; the token works once."""
     machine = sites.Joining(

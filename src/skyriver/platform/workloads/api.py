@@ -15,6 +15,7 @@ from skyriver.platform.sites import NodeRecord, NoSuchNode, delete_node, set_dra
 from skyriver.platform.sites.api import NodeBus, node_bus
 from skyriver.platform.web.auth import Node, Operator
 from skyriver.platform.web.pages import Page, Paging, fetch_page
+from skyriver.platform.web.problems import problems
 from skyriver.platform.web.runtime import Provided, RuntimeDep
 from skyriver.platform.web.sessions import Reader
 from skyriver.platform.workloads.cluster import Cluster
@@ -122,7 +123,7 @@ async def list_nodes(caller: Operator, cluster: ClusterDep, reader: Reader, pagi
     return Page(items=[NodeView(**node_line(node)) for node in found], next_cursor=following)
 
 
-@router.patch("/nodes/{node_id}")
+@router.patch("/nodes/{node_id}", responses=problems(404))
 async def change_node(
     node_id: str, body: NodeChange, caller: Operator, cluster: ClusterDep, runtime: RuntimeDep
 ) -> NodeView:
@@ -136,7 +137,7 @@ async def change_node(
     return NodeView(**node_line(node))
 
 
-@router.delete("/nodes/{node_id}", status_code=204)
+@router.delete("/nodes/{node_id}", status_code=204, responses=problems(404))
 async def remove_node(node_id: str, caller: Operator, cluster: ClusterDep, runtime: RuntimeDep) -> None:
     """Forget a node. Its key opens nothing from now on; its work goes elsewhere."""
     async with runtime.store.transaction() as session:
@@ -153,7 +154,7 @@ async def list_workloads(caller: Operator, cluster: ClusterDep, reader: Reader, 
     return Page(items=[Workload(**workload_line(workload)) for workload in found], next_cursor=following)
 
 
-@router.post("/workloads/{workload_id}/kill")
+@router.post("/workloads/{workload_id}/kill", responses=problems(404, 409))
 async def kill_workload(
     workload_id: str, body: KillOrder, caller: Operator, cluster: ClusterDep, runtime: RuntimeDep
 ) -> Killed:
