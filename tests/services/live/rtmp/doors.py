@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -84,6 +86,11 @@ async def ffmpeg_push(url: str, *codecs: str, seconds: float = 3, real_time: boo
         raise
     assert process.returncode is not None
     return process.returncode, told.decode(errors="replace")
+
+
+def reset_on_close(connection: socket.socket) -> None:
+    """From now on, closing this socket sends a TCP reset, at once."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 async def read_to_end(reader: asyncio.StreamReader) -> bytes:

@@ -11,7 +11,7 @@ import shutil
 import pytest
 
 from skyriver.services.live.rtmp import EndReason, Limits, Publication, RtmpServer
-from tests.services.live.rtmp.doors import Recorder, door, ffmpeg_push, keys, read_to_end
+from tests.services.live.rtmp.doors import Recorder, door, ffmpeg_push, keys, read_to_end, reset_on_close
 from tests.services.live.rtmp.wire import HANDSHAKE, setup, whole_stream
 
 CONNECTIONS = 1200
@@ -58,7 +58,8 @@ async def attack(server: RtmpServer, rng: random.Random, good_key: str) -> None:
             writer.write(data[at : at + step])
             await writer.drain()
         if rng.random() < 0.2:
-            writer.transport.abort()  # the rude way
+            reset_on_close(writer.get_extra_info("socket"))  # the rude way
+            writer.transport.abort()
         else:
             writer.write_eof()
             await read_to_end(reader)

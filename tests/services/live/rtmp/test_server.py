@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -19,7 +20,7 @@ from skyriver.services.live.rtmp import (
     VideoConfig,
     VideoFrame,
 )
-from tests.services.live.rtmp.doors import Recorder, door, keys, read_to_end
+from tests.services.live.rtmp.doors import Recorder, door, keys, read_to_end, reset_on_close
 from tests.services.live.rtmp.wire import HANDSHAKE, SLICE, ChunkWriter, setup, video_frame, video_header, whole_stream
 
 
@@ -233,6 +234,27 @@ async def test_a_failing_task_ends_its_own_publication_only(
         assert publishing.ended is not None
         assert publishing.ended.reason is EndReason.UNPUBLISHED
     assert "broken on purpose" in caplog.text
+
+
+@pytest.mark.parametrize("by_reset", [True, False])
+async def test_a_publisher_that_is_gone_when_we_hang_up_harms_nobody(by_reset: bool) -> None:
+    """Its end has reached the kernel but not us. Our last words then find the socket dissolved, before or after them."""
+    recorder, chunks = Recorder(), ChunkWriter()
+    async with door(recorder, ring=keys(Publication("ch_1"), Publication("ch_2"))) as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as gone:
+            gone.sendall(setup("key-ch_1", writer=chunks) + chunks.message(9, video_header(), csid=6, stream_id=1))
+            publishing = await recorder.first_event.get()
+            if by_reset:
+                reset_on_close(gone)
+            else:
+                gone.recv(1 << 20)  # closing with unread bytes would be a reset as well
+        publishing.stop("Stopped at the worst moment.")
+        _, other = await asyncio.open_connection("127.0.0.1", server.port)
+        other.write(whole_stream("key-ch_2"))
+        assert (await recorder.done.get())[0] is publishing
+        after, _ = await recorder.done.get()
+        assert after.ended is not None
+        assert after.ended.reason is EndReason.UNPUBLISHED
 
 
 async def test_connections_are_limited(open_publisher: Open) -> None:

@@ -174,5 +174,7 @@ class Session(asyncio.BufferedProtocol):
         self._connection.take_output()
         if self._transport.is_closing():
             return
-        if self._transport.can_write_eof():
+        try:
             self._transport.write_eof()
+        except OSError:  # it had left already, and our last words made the kernel dissolve the connection
+            self._transport.abort()
