@@ -24,7 +24,7 @@ from skyriver.fabric.bus import (
     read_batches,
 )
 
-WORK = WorkStream("USAGE", ("sky.usage.*",), "ledger", 16 << 20)
+WORK = WorkStream("USAGE", ("sky.usage.*",), "ledger", 16 << 20, ack_wait_s=1.0)
 
 
 def settings(tmp_path: Path, port: int = 0) -> BusServerSettings:

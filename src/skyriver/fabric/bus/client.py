@@ -248,6 +248,7 @@ class Bus:
         except TimeoutError as error:
             raise NobodyAnswered(f"No answer on {subject} within {timeout:g} s.", hint="Try again.") from error
         except (NatsError, OSError) as error:
+            obey_cancellation()
             raise self._why(error) from error
 
     async def publish_stored(
@@ -272,6 +273,7 @@ class Bus:
                 subject, payload, timeout=timeout, headers={**(headers or {}), "Nats-Msg-Id": message_id}
             )
         except (NatsError, JetStreamError, OSError, TimeoutError) as error:
+            obey_cancellation()
             raise BusDown(f"Storing a message on {subject} failed: {error!r}.") from error
 
     def client(self) -> Client:
@@ -289,6 +291,17 @@ class Bus:
                 hint="It is being connected again; the request can be repeated.",
             )
         return self._client
+
+
+def obey_cancellation() -> None:
+    """Raise the cancellation that the library may have turned into an error of its own.
+
+    Its subscriptions report "connection closed" when a cancelled reader's connection is closed at the same moment, and
+    a task that lost its cancellation would never end.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _close(client: Client) -> None:

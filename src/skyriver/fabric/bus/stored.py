@@ -13,14 +13,13 @@ from nats.js.api import ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageT
 from nats.js.errors import Error as JetStreamError
 from nats.js.errors import NotFoundError
 
-from skyriver.fabric.bus.client import Bus
+from skyriver.fabric.bus.client import Bus, obey_cancellation
 from skyriver.fabric.bus.errors import BusDown
 
 log = logging.getLogger("skyriver.bus")
 
 BATCH_MESSAGES = 256
 FETCH_WAIT_S = 5.0
-ACK_WAIT_S = 30.0  # longer than any commit; a batch whose reader died is delivered again after it
 
 
 @dataclass(frozen=True)
@@ -28,12 +27,14 @@ class WorkStream:
     """A stream whose messages are removed once its one durable reader has acknowledged them.
 
     When it is full it refuses new messages (the senders keep them spooled) and never drops stored ones.
+    What is not acknowledged within `ack_wait_s` (longer than any commit) is delivered again.
     """
 
     name: str
     subjects: tuple[str, ...]
     reader: str
     max_bytes: int
+    ack_wait_s: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,10 @@ async def ensure_stream(bus: Bus, stream: WorkStream) -> None:
         except NotFoundError:
             await jetstream.add_stream(wanted)
         await jetstream.add_consumer(
-            stream.name, ConsumerConfig(durable_name=stream.reader, ack_wait=ACK_WAIT_S, max_ack_pending=4096)
+            stream.name, ConsumerConfig(durable_name=stream.reader, ack_wait=stream.ack_wait_s, max_ack_pending=4096)
         )
     except (NatsError, JetStreamError, OSError, TimeoutError) as error:
+        obey_cancellation()
         raise BusDown(
             f"Preparing the stream {stream.name} failed: {error!r}.",
             hint="Is JetStream enabled on the server, and may this user manage it?",
@@ -98,8 +100,10 @@ async def read_batches(bus: Bus, stream: WorkStream) -> AsyncIterator[Sequence[S
                 try:
                     messages = await reader.fetch(BATCH_MESSAGES, timeout=FETCH_WAIT_S)
                 except TimeoutError:
+                    obey_cancellation()
                     continue
                 yield [StoredMessage(m.subject, m.data, m.metadata.num_delivered or 1, m) for m in messages]
         except (BusDown, NatsError, JetStreamError, OSError) as error:
+            obey_cancellation()
             log.warning("Reading the stream %s stopped: %s. It goes on when the bus answers.", stream.name, error)
             await asyncio.sleep(0.5)

@@ -67,6 +67,10 @@ class Cluster:
         """The cluster at this moment."""
         return self._view.observed
 
+    async def changed(self) -> None:
+        """Until `observed` is new: after a heartbeat, a node's death, or a change of the plan."""
+        await self._view.next_change()
+
     def kick(self) -> None:
         """Plan soon: call it after the commit of whatever changed what should run."""
         self.controller.kick()

@@ -48,6 +48,7 @@ class Controller:
         view: ClusterView,
         sources: Mapping[str, IntentSource],
         *,
+        own_intents: Callable[[ObservedState], list[WorkloadIntent]] = relay_intents,
         placement: Placement | None = None,
         monotonic: Monotonic = monotonic_s,
     ) -> None:
@@ -55,6 +56,7 @@ class Controller:
         self._bus = bus
         self._view = view
         self._sources = sources
+        self._own_intents = own_intents
         self._placement = placement or CapacityHealthSpread()
         self._monotonic = monotonic
         self._wanted = asyncio.Event()
@@ -112,9 +114,10 @@ class Controller:
         async with self._store.session() as session:
             denied = await denied_grants(session)
         # Read together and in one step: a generation with the workloads of another one would never be corrected.
+        if node_id not in self._plans:
+            await self.pass_once()  # it has joined a moment ago, or through another process
         found = self._plans.get(node_id)
         if found is None:
-            self.kick()
             raise NotReady("The cluster's plan is still being made.", hint="Try again in a moment.")
         generation, workloads = found
         return {
@@ -133,11 +136,11 @@ class Controller:
         self._view.issued = {}
         # Which relays are origins is in their specs; a fresh process has none yet, and must not tell everybody
         # meanwhile that there are no origins.
-        for relay in relay_intents(self._view.observed):
+        for relay in self._own_intents(self._view.observed):
             self._view.specs.setdefault(relay.name, relay.spec)
         self._view.changed()
         observed = self._view.observed
-        intents = relay_intents(observed)
+        intents = self._own_intents(observed)
         for name, source in self._sources.items():
             try:
                 self._last_good[name] = await source(session, observed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from skyriver.fabric.bus import Bus, BusAccess, BusDown
@@ -13,6 +13,8 @@ from skyriver.platform.workloads.api import router
 from skyriver.platform.workloads.cluster import Cluster
 from skyriver.platform.workloads.controller import Controller
 from skyriver.platform.workloads.metrics import ClusterMetrics
+from skyriver.platform.workloads.model import ObservedState, WorkloadIntent
+from skyriver.platform.workloads.relays import relay_intents
 from skyriver.platform.workloads.view import ClusterView
 
 
@@ -38,8 +40,13 @@ async def _open_bus(runtime: Runtime) -> AsyncIterator[Sequence[Component]]:
 BUS_PART = Part("bus", open=_open_bus)
 
 
-def part(services: Sequence[Service]) -> Part:
-    """The cluster, which runs what `services` intend. Needs the parts `bus`, `fabric_keys` and `sites` before it."""
+def part(
+    services: Sequence[Service], own_intents: Callable[[ObservedState], list[WorkloadIntent]] = relay_intents
+) -> Part:
+    """The cluster, which runs `own_intents` and what `services` intend.
+
+    Needs the parts `bus`, `fabric_keys` and `sites` before it.
+    """
 
     @asynccontextmanager
     async def open_(runtime: Runtime) -> AsyncIterator[Sequence[Component]]:
@@ -49,7 +56,7 @@ def part(services: Sequence[Service]) -> Part:
         bus = runtime.get(Bus)
         view = ClusterView(runtime.get(GrantKeys))
         sources = {service.name: service.intents for service in services if service.intents is not None}
-        controller = Controller(runtime.store, bus, view, sources)
+        controller = Controller(runtime.store, bus, view, sources, own_intents=own_intents)
         cluster = Cluster(runtime.store, bus, view, controller, runtime.hub)
         runtime.provide(cluster)
         runtime.metrics.register(ClusterMetrics(view, controller))

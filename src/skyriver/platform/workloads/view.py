@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -53,6 +54,7 @@ class ClusterView:
     issued: dict[str, dict[str, datetime]] = field(default_factory=dict)
     """Service grants in use: name -> jti -> expiry."""
     _observed: ObservedState | None = None
+    _change: asyncio.Event = field(default_factory=asyncio.Event)
     _names_of: Rows | None = None
     _names: Mapping[str, WorkloadRecord] = field(default_factory=dict)
 
@@ -65,6 +67,12 @@ class ClusterView:
     def changed(self) -> None:
         """Something in the picture is new."""
         self._observed = None
+        self._change.set()
+        self._change = asyncio.Event()
+
+    async def next_change(self) -> None:
+        """Until something in the picture is new."""
+        await self._change.wait()
 
     @property
     def observed(self) -> ObservedState:

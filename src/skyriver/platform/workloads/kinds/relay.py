@@ -26,7 +26,6 @@ from skyriver.fabric.moq import certificate_hashes, silence_native_logs
 from skyriver.fabric.relay import Metrics, Relay, RelayConfig
 from skyriver.fabric.relay_session import Usage
 from skyriver.kernel.child import ChildChannel
-from skyriver.platform.fabric_keys import tenant_of_jti
 
 _LIVE = frozenset({"upstreams", "upstream_grant"})  # what a running relay can take over; anything else restarts it
 
@@ -103,7 +102,7 @@ class RelayWorkload:
             certificate_hosts=tuple(dict.fromkeys((advertise, "localhost", "127.0.0.1"))),
             operator_certificate=_operator_certificate(spec.get("certificate")),
             advertise_host=advertise,
-            limits=Limits(**spec.get("limits", {})),
+            limits=Limits(**spec.get("admission", {})),
             upstreams=_endpoints(spec.get("upstreams", ())),
             is_origin=spec["role"] == "origin",
             upstream_grant=lambda space: str(self._spec.get("upstream_grant", "")),
@@ -136,7 +135,6 @@ class RelayWorkload:
             seq=usage.seq,
             space=usage.space,
             jti=usage.jti,
-            tenant=tenant_of_jti(usage.jti),
             bytes_sent=usage.bytes_sent,
             bytes_received=usage.bytes_received,
             from_us=int(usage.from_at.timestamp() * 1e6),
