@@ -20,3 +20,13 @@ async def cluster(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[SmallC
     async with small_cluster(store, tmp_path) as cluster:
         yield cluster
     await store.close()
+
+
+@pytest.fixture
+async def relay_cluster(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[SmallCluster]:
+    """The same, with real relays."""
+    shutil.copy(sqlite_template, tmp_path / "skyriver.db")
+    store = Store(f"sqlite:///{tmp_path / 'skyriver.db'}")
+    async with small_cluster(store, tmp_path, relays=True) as cluster:
+        yield cluster
+    await store.close()

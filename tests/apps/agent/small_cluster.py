@@ -1,4 +1,4 @@
-"""A real cluster: nats-server and agents as processes, the API in this process on a real port. It runs probes only."""
+"""A real cluster: nats-server and agents as processes, the API in this process on a real port. It runs probes."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ from skyriver.platform.web.runtime import Runtime
 from skyriver.platform.workloads import NodeState, ObservedState, ObservedWorkload, WorkloadIntent
 from skyriver.platform.workloads.cluster import Cluster
 from skyriver.platform.workloads.part import BUS_PART, part
+from skyriver.platform.workloads.relays import relay_intents
 from tests.clouds import cheap_passwords
 
 PATIENCE_S = 40.0  # how long a test waits for what must happen; only a failure takes that long
@@ -120,6 +121,7 @@ class SmallCluster:
     bus_server: BusServer
     login: FirstLogin
     port: int
+    own_intents: Callable[[ObservedState], list[WorkloadIntent]]
     wanted: list[WorkloadIntent] = field(default_factory=list)
     agents: list[AgentProcess] = field(default_factory=list)
     _serving: tuple[_Server, asyncio.Task[None], FastAPI] | None = None
@@ -150,7 +152,7 @@ class SmallCluster:
             bus_password=self.bus_server.settings.api_password,
             node_bus_password=self.bus_server.settings.agent_password,
         )
-        parts = (BUS_PART, FABRIC_KEYS, SITES, part(services, own_intents=lambda _observed: []), LEDGER)
+        parts = (BUS_PART, FABRIC_KEYS, SITES, part(services, self.own_intents), LEDGER)
         app = create_app(settings, store=self.store, parts=parts, services=services, passwords=cheap_passwords())
         config = uvicorn.Config(app, host="127.0.0.1", port=self.port, log_config=None, timeout_graceful_shutdown=1)
         server = _Server(config)
@@ -245,14 +247,14 @@ def state_of(observed: ObservedState, agent: AgentProcess) -> NodeState | None:
 
 
 @asynccontextmanager
-async def small_cluster(store: Store, folder: Path) -> AsyncIterator[SmallCluster]:
-    """The bus and the API; agents are started by the test and killed at the end."""
+async def small_cluster(store: Store, folder: Path, *, relays: bool = False) -> AsyncIterator[SmallCluster]:
+    """The bus and the API; agents are started by the test and killed at the end. `relays`: real ones run, too."""
     (folder / "nodes").mkdir(exist_ok=True)
     login = await bootstrap(store, cheap_passwords())
     assert login is not None
     server = BusServer(BusServerSettings(folder / "bus", api_password="api-pass", agent_password="agent-pass", port=0))
     await server.start()
-    cluster = SmallCluster(folder, store, server, login, 0)
+    cluster = SmallCluster(folder, store, server, login, 0, relay_intents if relays else lambda _observed: [])
     try:
         await cluster.start_api()
         yield cluster
