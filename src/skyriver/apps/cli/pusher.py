@@ -22,7 +22,7 @@ KEYFRAME_INTERVAL_S = 2.0  # the length of a group on the fabric: longer would m
 TRANSCODED_FPS = 30
 TRANSCODED_VIDEO = {"preset": "veryfast", "tune": "zerolatency", "crf": "23", "maxrate": "4M", "bufsize": "4M"}
 TRANSCODED_AUDIO_BPS = 128_000
-MAX_LEAD_S = 0.05  # how far ahead of the clock a packet may leave: below a frame's length
+MAX_LEAD_S = 0.002  # how far ahead of the clock a packet may leave: waiting for less than that only costs wake-ups
 
 
 @dataclass

@@ -134,12 +134,11 @@ def _site_rows(site: dict[str, Any]) -> list[tuple[Any, ...]]:
         place = (site.get("slug"), node.get("name"), node.get("state"))
         workloads = node.get("workloads") or [{}]
         for place_now, work in zip([place] + [("", "", "")] * len(workloads), workloads, strict=False):
-            name = work.get("name") or work.get("kind") or "-"
             cpu = work.get("cpu")
             rows.append(
                 (
                     *((cell or " ") for cell in place_now),
-                    name if name == work.get("kind") else f"{work.get('kind', '')} {name}".strip(),
+                    work.get("name") or work.get("kind"),
                     work.get("state"),
                     work.get("pid"),
                     work.get("restarts"),
