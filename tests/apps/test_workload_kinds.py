@@ -26,5 +26,5 @@ def test_services_and_registry_name_the_same_kinds() -> None:
 
 
 def test_an_unknown_kind_is_named() -> None:
-    with pytest.raises(InvalidInput, match="live.nothing"):
+    with pytest.raises(InvalidInput, match=r"live\.nothing"):
         workload_main("live.nothing")
