@@ -125,7 +125,7 @@ export const en = {
   graph_station: "station",
   graph_transcode: "transcoder",
   graph_glass: "glass to glass here",
-  graph_waiting: "Two minutes of history; filling up.",
+  graph_waiting: "The last two minutes.",
   drill: "Drill",
   drill_hint: "Really kills a running process of this channel, and measures what this player saw of it.",
   drill_edge: "Kill this edge",

@@ -127,7 +127,7 @@ export const zh: Record<TextKey, string> = {
   graph_station: "接收站",
   graph_transcode: "转码",
   graph_glass: "本播放器端到端",
-  graph_waiting: "显示最近两分钟，正在积累数据。",
+  graph_waiting: "最近两分钟。",
   drill: "演练",
   drill_hint: "真实杀掉此频道正在运行的进程，并测量本播放器所见的影响。",
   drill_edge: "杀掉当前边缘",

@@ -66,7 +66,7 @@ export default function ChannelGraphs({ channelId, player }: { channelId: string
       </Text>
       <SimpleGrid cols={{ base: 1, lg: 3 }}>
         <Graph title={t("graph_bitrate")} times={times} lines={bitrate} format={formatBps} />
-        <Graph title={t("graph_viewers")} times={times} lines={viewers} format={formatCount} />
+        <Graph title={t("graph_viewers")} times={times} lines={viewers} format={formatCount} whole />
         <Graph title={t("graph_latency")} times={times} lines={latency} format={formatMs} />
       </SimpleGrid>
     </Card>
@@ -78,6 +78,7 @@ interface GraphProps {
   times: number[];
   lines: Line[];
   format: (value: number) => string;
+  whole?: boolean;
 }
 
 function Graph({ title, ...chart }: GraphProps) {

@@ -18,19 +18,21 @@ interface Props {
   lines: Line[];
   format: (value: number) => string;
   label: string;
+  /** Whether only whole numbers make sense. */
+  whole?: boolean;
 }
 
 const COLORS = ["#1988ed", "#f08c00", "#12b886", "#e64980", "#7950f2", "#82c91e", "#15aabf", "#fa5252"];
 const HEIGHT_PX = 190;
 
-export function LiveChart({ times, lines, format, label }: Props) {
+export function LiveChart({ times, lines, format, label, whole = false }: Props) {
   const { ref, width } = useElementSize<HTMLDivElement>();
   const room = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const dark = useComputedColorScheme("light") === "dark";
   const names = lines.map((line) => line.label).join("\n");
 
-  const options = useMemo(() => optionsFor(names.split("\n"), dark, format), [names, dark, format]);
+  const options = useMemo(() => optionsFor(names.split("\n"), dark, format, whole), [names, dark, format, whole]);
 
   useEffect(() => {
     if (!room.current || width === 0) return undefined;
@@ -43,7 +45,11 @@ export function LiveChart({ times, lines, format, label }: Props) {
   }, [options, width]);
 
   useEffect(() => {
-    plot.current?.setData([times, ...lines.map((line) => line.values)]);
+    const made = plot.current;
+    if (!made) return;
+    made.setData([times, ...lines.map((line) => line.values)]);
+    // Without a pointer on the chart the legend tells the newest values.
+    if ((made.cursor.left ?? -1) < 0 && times.length > 0) made.setLegend({ idx: times.length - 1 }, false);
   }, [times, lines, options, width]);
 
   return (
@@ -53,7 +59,14 @@ export function LiveChart({ times, lines, format, label }: Props) {
   );
 }
 
-function optionsFor(names: string[], dark: boolean, format: (value: number) => string): Omit<uPlot.Options, "width" | "height"> {
+const WHOLE_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000];
+
+function optionsFor(
+  names: string[],
+  dark: boolean,
+  format: (value: number) => string,
+  whole: boolean,
+): Omit<uPlot.Options, "width" | "height"> {
   const ink = dark ? "#9fb0cc" : "#5b6b82";
   const grid = { stroke: dark ? "#24304a" : "#e4eaf2", width: 1 };
   return {
@@ -62,7 +75,7 @@ function optionsFor(names: string[], dark: boolean, format: (value: number) => s
     scales: { y: { range: (_plot, _low, high) => [0, Math.max(high * 1.1, 1)] } },
     axes: [
       { stroke: ink, grid, ticks: grid, values: [[1, ":{mm}:{ss}", null, null, null, null, null, null, 1]], space: 70 },
-      { stroke: ink, grid, ticks: grid, size: 82, values: (_plot, ticks) => ticks.map(format) },
+      { stroke: ink, grid, ticks: grid, size: 82, ...(whole ? { incrs: WHOLE_STEPS } : {}), values: (_plot, ticks) => ticks.map(format) },
     ],
     series: [
       { value: "{HH}:{mm}:{ss}" },

@@ -15,9 +15,14 @@ export function Numbers({ figures, cols = { base: 2, sm: 4 } }: { figures: Figur
           <Text size="xs" c="dimmed" tt="none">
             {figure.label}
           </Text>
-          <div className="number">{figure.value}</div>
+          <div className="number">
+            {amount(figure.value)} <small>{unit(figure.value)}</small>
+          </div>
         </Card>
       ))}
     </SimpleGrid>
   );
 }
+
+const amount = (value: string): string => value.split(" ", 1)[0] ?? "";
+const unit = (value: string): string => value.slice(amount(value).length + 1);

@@ -29,7 +29,7 @@ export function PlayerFacts({ player }: { player: SkyriverPlayer | undefined }) 
     [t("stalls"), String(stats?.stalls ?? 0)],
   ];
   return (
-    <Group gap="md" mt="xs" data-testid="player-facts">
+    <Group gap="sm" mt="xs" data-testid="player-facts">
       {facts.map(([label, value]) => (
         <Text key={label} size="sm" c="dimmed">
           {label}{" "}

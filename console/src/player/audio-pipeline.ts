@@ -4,11 +4,15 @@
  */
 
 import type { AudioRendition } from "./catalog";
-import { FrameQueue, type Verdict } from "./frame-queue";
+import { FrameQueue, type QueuedFrame, type Verdict } from "./frame-queue";
 import type { FromWorklet, ToWorklet } from "./audio-worklet";
 
 /** Decode this far ahead: sound must never wait for a busy main thread. */
 const LOOKAHEAD_US = 400_000;
+/** A distance between packets that differs this much from the one before is a hole, or a new beginning. */
+const HOLE_US = 15_000;
+/** Packets inside the decoder at once; more means that it swallows some. */
+const MAX_DECODING = 16;
 /** How often the audio thread is told the time. */
 const CLOCK_EVERY_MS = 100;
 
@@ -27,6 +31,10 @@ export class AudioPipeline {
   private node: AudioWorkletNode | undefined;
   private timer: ReturnType<typeof setInterval> | undefined;
   private level = 1;
+  /** Timestamps of the packets in the decoder, in order. */
+  private decoding: number[] = [];
+  private lastPts: number | undefined;
+  private lastStep: number | undefined;
   report: FromWorklet = { buffered_ms: 0, underruns: 0 };
 
   /** @param positionAt media time on show at a `performance.now()` moment, microseconds */
@@ -72,9 +80,9 @@ export class AudioPipeline {
     if (this.gain && this.context) this.gain.gain.setTargetAtTime(level, this.context.currentTime, 0.02);
   }
 
-  push(track: string, group: number, pts_us: number, data: Uint8Array): Verdict {
+  push(track: string, frame: QueuedFrame): Verdict {
     if (this.rendition?.track !== track) return "late";
-    return this.queue.push(group, pts_us, data);
+    return this.queue.push(frame);
   }
 
   endOfGroup(group: number): void {
@@ -86,9 +94,29 @@ export class AudioPipeline {
     for (;;) {
       const frame = this.queue.pull(position_us + LOOKAHEAD_US);
       if (!frame) return;
-      if (frame.pts_us < position_us - 100_000) continue;
-      this.decoder.decode(new EncodedAudioChunk({ type: "key", timestamp: frame.pts_us, data: frame.data }));
+      if (frame.pts_us >= position_us - 100_000) this.decode(frame.pts_us, frame.data);
     }
+  }
+
+  /**
+   * Browsers' decoders count time by samples from the first packet on and do not notice holes, so the timestamps that
+   * go in are kept beside, and after a hole the decoder starts over.
+   */
+  private decode(pts_us: number, data: Uint8Array): void {
+    const { decoder, rendition, lastPts } = this;
+    if (!decoder || !rendition) return;
+    const step = lastPts === undefined ? undefined : pts_us - lastPts;
+    const hole = step !== undefined && this.lastStep !== undefined && Math.abs(step - this.lastStep) > HOLE_US;
+    if (hole) {
+      decoder.reset();
+      configure(decoder, rendition);
+      this.decoding = [];
+    }
+    this.lastStep = hole ? undefined : step;
+    this.lastPts = pts_us;
+    this.decoding.push(pts_us);
+    if (this.decoding.length > MAX_DECODING) this.decoding.shift();
+    decoder.decode(new EncodedAudioChunk({ type: "key", timestamp: pts_us, data }));
   }
 
   flush(): void {
@@ -120,13 +148,10 @@ export class AudioPipeline {
         if (this.decoder === decoder && this.rendition) this.openDecoder(this.rendition);
       },
     });
-    decoder.configure({
-      codec: rendition.codec,
-      sampleRate: rendition.sample_rate_hz,
-      numberOfChannels: rendition.channels,
-      ...(rendition.description ? { description: rendition.description } : {}),
-    });
+    configure(decoder, rendition);
     this.decoder = decoder;
+    this.decoding = [];
+    this.lastPts = this.lastStep = undefined;
   }
 
   private play(data: AudioData): void {
@@ -136,7 +161,8 @@ export class AudioPipeline {
       data.copyTo(plane, { planeIndex, format: "f32-planar" });
       planes.push(plane);
     }
-    this.send({ type: "samples", pts_us: data.timestamp, planes }, planes.map((plane) => plane.buffer));
+    const pts_us = this.decoding.shift() ?? data.timestamp;
+    this.send({ type: "samples", pts_us, planes }, planes.map((plane) => plane.buffer));
     data.close();
   }
 
@@ -152,4 +178,13 @@ export class AudioPipeline {
   private send(message: ToWorklet, transfer: Transferable[] = []): void {
     this.node?.port.postMessage(message, transfer);
   }
+}
+
+function configure(decoder: AudioDecoder, rendition: AudioRendition): void {
+  decoder.configure({
+    codec: rendition.codec,
+    sampleRate: rendition.sample_rate_hz,
+    numberOfChannels: rendition.channels,
+    ...(rendition.description ? { description: rendition.description } : {}),
+  });
 }

@@ -1,12 +1,13 @@
 /**
  * The hang catalog: which renditions a broadcast has and how to decode them.
  *
- * The track "catalog.json" carries one JSON snapshot per group; further frames of the same group are
+ * The catalog's track carries one JSON snapshot per group; further frames of the same group, if any, are
  * RFC 7396 merge patches. Unknown fields are kept out, malformed renditions are left out one by one, so that one
  * bad entry never costs the picture.
  */
 
-export const CATALOG_TRACK = "catalog.json";
+/** Ours, and not the library's own `catalog.json`: see fabric/hang.py. */
+export const CATALOG_TRACK = "catalog.hang";
 
 export type Container = "legacy" | "loc";
 

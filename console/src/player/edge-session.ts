@@ -19,7 +19,8 @@ const IDLE_MS = 3000;
 const GROUP_AGE_MS = 3000;
 
 export interface FrameSink {
-  frame(group: number, pts_us: number, data: Uint8Array): void;
+  /** @param first whether it is the group's first frame, where decoding may start */
+  frame(group: number, pts_us: number, data: Uint8Array, first: boolean): void;
   endOfGroup(group: number): void;
 }
 
@@ -96,15 +97,16 @@ export class EdgeSession {
   followTrack(request: TrackRequest, sink: FrameSink): Following {
     return this.follow(request.track, PRIORITY[request.kind], IDLE_MS, async (group, alive) => {
       for (;;) {
-        const frame = await group.readFrame();
+        const frame = await group.readFrameSequence();
         if (!alive()) return;
         if (!frame) break;
+        const first = frame.sequence === 0;
         if (request.container === "loc") {
-          sink.frame(group.sequence, frame.timestamp.asMicros(), frame.payload);
+          sink.frame(group.sequence, frame.timestamp.asMicros(), frame.payload, first);
           continue;
         }
         const media = readLegacyFrame(frame.payload);
-        if (media) sink.frame(group.sequence, media.pts_us, media.data);
+        if (media) sink.frame(group.sequence, media.pts_us, media.data, first);
       }
       sink.endOfGroup(group.sequence);
     });

@@ -21,8 +21,10 @@
  * - A closed connection needs no watchdog: the next best takes over at once.
  * - An edge that failed rests for a while, doubling up to a minute, before it is a candidate again; when every edge
  *   rests, the one that rests least longer is taken and a fresh ticket is asked for.
- * - Renewal: a fresh ticket marks sessions as outdated. A session with the new grant is warmed up, made challenger,
- *   and takes over with its first frame, before relays close the old grant's session at its expiry.
+ * - While there is no spare (a restarted edge comes back under another address) fresh tickets are asked for, ever more
+ *   seldom; they only bring a newer list of edges.
+ * - Renewal: a ticket that renews the grant marks sessions as outdated. A session with the new grant is warmed up,
+ *   made challenger, and takes over with its first frame, before relays close the old one at its grant's expiry.
  */
 
 import type { EdgeAddress } from "./ticket";
@@ -30,7 +32,7 @@ import type { EdgeAddress } from "./ticket";
 /** Time given to the best edge before the second is tried as well. */
 export const HEADSTART_MS = 600;
 /** A connection attempt that takes longer than this is given up. */
-export const CONNECT_TIMEOUT_MS = 4000;
+export const CONNECT_TIMEOUT_MS = 3000;
 /** Both subscribed and both silent for this long: replace the older one. */
 export const REPLACE_MS = 1500;
 /** A first frame may take this long: the edge may have to pull the space from its origin. */
@@ -43,8 +45,8 @@ export const MAX_RESCUES = 3;
 export const RESCUE_WINDOW_MS = 10_000;
 /** Ticks come every 50 ms; one that comes this late was held up by this thread. */
 const LATE_TICK_MS = 150;
-/** Never ask for tickets more often than this; doubles while nothing flows, up to the maximum. */
-export const TICKET_SPACING_MS = 2000;
+/** Never ask for tickets more often than this; doubles with each question in vain, up to the maximum. */
+export const TICKET_SPACING_MS = 1000;
 export const TICKET_SPACING_MAX_MS = 15_000;
 /** First rest of a failed edge; doubles with each failure in a row. */
 export const REST_MS = 2000;
@@ -79,6 +81,8 @@ interface Rest {
 
 export class Failover {
   private edges: EdgeAddress[] = [];
+  /** How many edges a ticket has ever named: with one only, there is no spare to ask for. */
+  private mostEdges = 0;
   private generation = 0;
   private nextId: SessionId = 1;
   private sessions = new Map<SessionId, Session>();
@@ -111,14 +115,17 @@ export class Failover {
     return [...this.sessions.values()].find((s) => s.id !== this.activeId && s.id !== this.challengerId);
   }
 
-  /** A ticket came (the first, or a fresh one). */
-  ticket(edges: readonly EdgeAddress[], now_ms: number): Action[] {
+  /** A ticket came: the first, one that renews the grant, or one with a fresher list of edges. */
+  ticket(edges: readonly EdgeAddress[], now_ms: number, renewsGrant = false): Action[] {
     this.edges = [...edges].sort((a, b) => (a.rank ?? 0) - (b.rank ?? 0));
-    this.generation++;
+    this.mostEdges = Math.max(this.mostEdges, edges.length);
     this.lastTicketAsk = now_ms;
+    if (renewsGrant) this.generation++;
+    const listed = new Set(edges.map((edge) => edge.url));
     const actions: Action[] = [];
-    for (const session of this.sessions.values()) {
-      if (session.id !== this.activeId && session.id !== this.challengerId) actions.push(...this.drop(session));
+    for (const session of [...this.sessions.values()]) {
+      const idle = session.id !== this.activeId && session.id !== this.challengerId;
+      if (idle && (renewsGrant || !listed.has(session.edge.url))) actions.push(...this.drop(session));
     }
     if (this.sessions.size === 0 || (this.active && this.frames > 0)) actions.push(...this.connectNext(now_ms));
     return actions;
@@ -142,7 +149,9 @@ export class Failover {
   /** The session brought the catalog. */
   proven(id: SessionId): void {
     const session = this.sessions.get(id);
-    if (session) session.proven = true;
+    if (!session) return;
+    session.proven = true;
+    if (id !== this.activeId) this.vainAsks = 0;
   }
 
   /** The connection failed or was closed by the edge. */
@@ -177,7 +186,6 @@ export class Failover {
     if (fresh) {
       this.lastFrame = now_ms;
       this.frames++;
-      this.vainAsks = 0;
     }
     if (active && challenger) {
       const renewal = this.isRenewal(active, challenger);
@@ -347,7 +355,7 @@ export class Failover {
     if (this.hasSpare()) return [];
     const edge = this.candidate(now_ms, false);
     const chosen = edge ?? (desperate ? this.candidateAfterPause(now_ms) : undefined);
-    const actions = edge || this.edges.length < 2 ? [] : this.askTicket(now_ms);
+    const actions = edge || this.mostEdges < 2 ? [] : this.askTicket(now_ms);
     if (!chosen) return desperate ? [...actions, ...this.askTicket(now_ms)] : actions;
     const session: Session = {
       id: this.nextId++,

@@ -6,7 +6,8 @@
  * edge delivers a group in order from its first frame. A copy that comes later (from the second edge during a race,
  * or again after a new subscription) is a duplicate and is dropped; so is a frame of a group that was already left.
  * Groups are left in order: when they ended and are drained, or when a later group's first frame is due and the
- * current group has nothing more to give (its tail was lost). A group always begins with a key frame.
+ * current group has nothing more to give (its tail was lost). A group always begins with a key frame; frames of a group
+ * whose first frame has not come are not taken.
  *
  * When numbering starts again from a lower group while timestamps go on (another publisher took over without aligned
  * groups), the queue starts over instead of waiting for ever.
@@ -18,7 +19,7 @@ export interface QueuedFrame {
   pts_us: number;
   data: Uint8Array;
   group: number;
-  /** First frame of its group: the decoder may start here. */
+  /** First frame of its group: a key frame, the decoder may start here. */
   key: boolean;
 }
 
@@ -42,18 +43,21 @@ export class FrameQueue {
   private lastPts = -Infinity;
   private newest = -Infinity;
 
-  /** Take a frame of `group` as it arrives from any edge. */
-  push(group: number, pts_us: number, data: Uint8Array): Verdict {
+  /** Take a frame as it arrives from any edge. */
+  push(frame: QueuedFrame): Verdict {
+    const { group, pts_us } = frame;
     let verdict: Verdict = "new";
     if (group < this.floor) {
       if (pts_us <= this.lastPts) return "late";
       this.clear();
       verdict = "restarted";
     }
+    // The rest of a group whose beginning was lost cannot be decoded.
+    if (!frame.key && !this.groups.some((g) => g.sequence === group)) return "late";
     const entry = this.groupFor(group);
     if (entry.seen.has(pts_us)) return "duplicate";
     entry.seen.add(pts_us);
-    entry.frames.push({ pts_us, data, group, key: entry.frames.length === 0 });
+    entry.frames.push(frame);
     if (pts_us > this.newest) this.newest = pts_us;
     return verdict;
   }

@@ -3,7 +3,7 @@
 import { AudioPipeline } from "./audio-pipeline";
 import { pickAudio, type Catalog, type VideoRendition } from "./catalog";
 import type { TrackRequest } from "./edge-session";
-import type { Verdict } from "./frame-queue";
+import type { QueuedFrame, Verdict } from "./frame-queue";
 import { PlayoutClock } from "./playout-clock";
 import { RenditionChoice } from "./rendition-choice";
 import { GapMeter, RateMeter, STALL_MS } from "./stats";
@@ -104,15 +104,15 @@ export class MediaEngine {
     return tracks;
   }
 
-  frame(request: TrackRequest, group: number, pts_us: number, data: Uint8Array): Verdict {
+  frame(request: TrackRequest, frame: QueuedFrame): Verdict {
     const now_ms = this.now();
-    this.bytes.add(data.byteLength * 8, now_ms);
+    this.bytes.add(frame.data.byteLength * 8, now_ms);
     const target = request.kind === "video" ? this.video : this.audio;
-    const verdict = target.push(request.track, group, pts_us, data);
+    const verdict = target.push(request.track, frame);
     if (verdict === "duplicate") this.duplicates++;
     const fresh = verdict === "new" || verdict === "restarted";
     if (fresh && (request.kind === "video" || this.catalog.video.length === 0)) {
-      this.clock.observe(pts_us, now_ms * 1000);
+      this.clock.observe(frame.pts_us, now_ms * 1000);
       this.arrivalGaps.mark(now_ms);
     }
     if (fresh) this.pump();

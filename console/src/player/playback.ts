@@ -59,6 +59,7 @@ export class Playback {
   private readonly silence_ms: number;
   private ticket: WatchTicket | undefined;
   private askingTicket = false;
+  private renewing = false;
   private startedAt = 0;
   private startup_ms: number | undefined;
   private page_to_paint_ms: number | undefined;
@@ -89,8 +90,8 @@ export class Playback {
     this.timer = setInterval(() => this.tick(), TICK_MS);
     document.addEventListener("visibilitychange", this.onVisibility);
     const paint = (): void => {
-      if (!this.paused) this.engine.paint();
       this.refresh = requestAnimationFrame(paint);
+      if (!this.paused) this.engine.paint();
     };
     this.refresh = requestAnimationFrame(paint);
     void this.askTicket();
@@ -226,9 +227,20 @@ export class Playback {
   private take(ticket: WatchTicket): void {
     this.ticket = ticket;
     this.failure = undefined;
-    clearTimeout(this.renewal);
-    this.renewal = setTimeout(() => void this.askTicket(), renewalDelayMs(ticket.expires_at, Date.now()));
-    this.perform(this.failover.ticket(ticket.edges, this.now()));
+    this.perform(this.failover.ticket(ticket.edges, this.now(), this.renewing));
+    if (this.renewing || this.renewal === undefined) this.planRenewal(ticket);
+  }
+
+  /** Sessions may hold grants of several tickets; the first of them to end sets the time. */
+  private planRenewal(ticket: WatchTicket): void {
+    this.renewing = false;
+    this.renewal = setTimeout(
+      () => {
+        this.renewing = true;
+        void this.askTicket();
+      },
+      renewalDelayMs(ticket.expires_at, Date.now()),
+    );
   }
 
   private perform(actions: readonly Action[]): void {
@@ -311,8 +323,8 @@ export class Playback {
   private follow(id: SessionId, session: EdgeSession, request: TrackRequest): Following {
     const watched = request.kind === "video" || this.engine.renditions.length === 0;
     return session.followTrack(request, {
-      frame: (group, pts_us, data) => {
-        const verdict = this.engine.frame(request, group, pts_us, data);
+      frame: (group, pts_us, data, first) => {
+        const verdict = this.engine.frame(request, { group, pts_us, data, key: first });
         if (!watched) return;
         const fresh = verdict === "new" || verdict === "restarted";
         this.perform(this.failover.frame(id, fresh, this.now()));

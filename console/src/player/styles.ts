@@ -15,11 +15,11 @@ canvas { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: co
   border-top-color: #fff; animation: turn 1s linear infinite; }
 .message[data-still] .spinner { display: none; }
 @keyframes turn { to { transform: rotate(1turn); } }
-.sound { position: absolute; top: 12px; left: 12px; display: none; align-items: center; gap: 8px; border: 0;
+.sound { position: absolute; top: 12px; right: 12px; display: none; align-items: center; gap: 8px; border: 0;
   border-radius: 999px; padding: 9px 16px 9px 12px; font: inherit; font-weight: 600; color: #111; background: #fff;
   cursor: pointer; box-shadow: 0 2px 10px rgb(0 0 0 / .4); }
 .sound[data-on] { display: inline-flex; }
-.toast { position: absolute; top: 12px; right: 12px; padding: 6px 12px; border-radius: 6px; background: rgb(8 12 22 / .8);
+.toast { position: absolute; top: 12px; left: 12px; padding: 6px 12px; border-radius: 6px; background: rgb(8 12 22 / .8);
   opacity: 0; transition: opacity .3s; pointer-events: none; max-width: 70%; }
 .toast[data-on] { opacity: 1; }
 .stats { position: absolute; left: 12px; bottom: 60px; margin: 0; padding: 8px 12px; border-radius: 6px; display: none;

@@ -85,12 +85,12 @@ export class VideoPipeline {
     }
   }
 
-  push(track: string, group: number, pts_us: number, data: Uint8Array): Verdict {
+  push(track: string, frame: QueuedFrame): Verdict {
     const feed = this.feedOf(track);
     if (!feed) return "late";
     // From the hand-over point on, the next rendition brings the picture.
-    if (feed === this.feed && pts_us >= (this.next?.at_us ?? Infinity)) return "late";
-    const verdict = feed.queue.push(group, pts_us, data);
+    if (feed === this.feed && frame.pts_us >= (this.next?.at_us ?? Infinity)) return "late";
+    const verdict = feed.queue.push(frame);
     if (verdict === "restarted" && feed === this.feed) this.needsKey = true;
     return verdict;
   }
@@ -182,10 +182,15 @@ export class VideoPipeline {
     }
     if (frame.key && !this.prepare(rendition)) return;
     if (this.decoder?.state !== "configured") return;
-    this.needsKey = false;
-    this.decoder.decode(
-      new EncodedVideoChunk({ type: frame.key ? "key" : "delta", timestamp: frame.pts_us, data: frame.data }),
-    );
+    const type = frame.key ? "key" : "delta";
+    try {
+      this.decoder.decode(new EncodedVideoChunk({ type, timestamp: frame.pts_us, data: frame.data }));
+      this.needsKey = false;
+    } catch {
+      // What should be a key frame is none; the next group will have one.
+      this.skippedCount++;
+      this.needsKey = true;
+    }
   }
 
   /** Make sure that a decoder for `rendition` is ready to take a key frame. */

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import {
-  CONNECT_TIMEOUT_MS, Failover, FIRST_FRAME_MS, GRACE_MS, HEADSTART_MS, PROOF_MS, REPLACE_MS, REST_MS,
+  CONNECT_TIMEOUT_MS, Failover, FIRST_FRAME_MS, GRACE_MS, HEADSTART_MS, PROOF_MS, REPLACE_MS, REST_MS, TICKET_SPACING_MS,
   type Action, type Session,
 } from "../../src/player/failover";
 import type { EdgeAddress } from "../../src/player/ticket";
@@ -261,10 +261,44 @@ describe("closed connections", () => {
   });
 });
 
+describe("a fresher list of edges", () => {
+  it("is asked for while there is no spare, and gives one without touching the picture", () => {
+    rig.do(rig.failover.ticket([edge("a", 0), edge("b", 1)], rig.now));
+    rig.connect("a");
+    rig.frame("a");
+    rig.connect("b");
+    rig.do(rig.failover.closed(rig.session("b").id, rig.now));
+    rig.done = [];
+    rig.wait(TICKET_SPACING_MS + TICK_MS, () => rig.frame("a"));
+    expect(rig.done.filter((a) => a.do === "ask_ticket")).toHaveLength(1);
+    rig.do(rig.failover.ticket([edge("a", 0), edge("b2", 1)], rig.now));
+    expect(rig.names("connect")).toEqual(["b2"]);
+    expect(rig.names("close")).toEqual([]);
+    rig.connect("b2");
+    rig.wait(2000, () => rig.frame("a"));
+    expect(rig.names("subscribe")).toEqual([]);
+  });
+
+  it("drops a spare that is not listed any more", () => {
+    rig.play();
+    rig.do(rig.failover.ticket([edge("a", 0), edge("c", 1)], rig.now));
+    expect(rig.names("close")).toEqual(["b"]);
+    expect(rig.names("connect")).toEqual(["c"]);
+  });
+
+  it("is not asked for where there is but one edge", () => {
+    rig.do(rig.failover.ticket([edge("a", 0)], rig.now));
+    rig.connect("a");
+    rig.frame("a");
+    rig.wait(30_000, () => rig.frame("a"));
+    expect(rig.done.filter((a) => a.do === "ask_ticket")).toEqual([]);
+  });
+});
+
 describe("renewal of the grant", () => {
   it("takes over with the new grant's first frame, even a duplicate, without counting a gap", () => {
     rig.play();
-    rig.do(rig.failover.ticket(EDGES, rig.now));
+    rig.do(rig.failover.ticket(EDGES, rig.now, true));
     expect(rig.names("close")).toEqual(["b"]);
     const old = rig.failover.active;
     expect(rig.names("connect")).toEqual(["a"]);
@@ -312,7 +346,7 @@ it("keeps at most three sessions whatever happens", () => {
     else if (some && event === 6) {
       open.delete(some.id);
       apply(rig.failover.closed(some.id, rig.now));
-    } else if (event === 7 && random(40) === 0) apply(rig.failover.ticket(EDGES, rig.now));
+    } else if (event === 7 && random(40) === 0) apply(rig.failover.ticket(EDGES, rig.now, random(2) === 0));
     else apply(rig.failover.tick(rig.now));
     expect(open.size, `step ${step} of seed 7`).toBeLessThanOrEqual(3);
   }

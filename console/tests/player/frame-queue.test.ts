@@ -4,8 +4,12 @@ import { FrameQueue } from "../../src/player/frame-queue";
 const DATA = new Uint8Array([1]);
 const FRAME_US = 40_000;
 
+function push(queue: FrameQueue, group: number, pts_us: number, key = false): string {
+  return queue.push({ group, pts_us, key, data: DATA });
+}
+
 function pushGroup(queue: FrameQueue, group: number, from: number, count: number): string[] {
-  return Array.from({ length: count }, (_, i) => queue.push(group, from + i * FRAME_US, DATA));
+  return Array.from({ length: count }, (_, i) => push(queue, group, from + i * FRAME_US, i === 0));
 }
 
 function pullAll(queue: FrameQueue, due = Infinity): number[] {
@@ -26,14 +30,14 @@ describe("duplicates", () => {
   it("keeps decode order when timestamps go back and forth, as B-frames do", () => {
     const queue = new FrameQueue();
     const order = [0, 120_000, 40_000, 80_000];
-    for (const pts of order) queue.push(1, pts, DATA);
-    for (const pts of order) expect(queue.push(1, pts, DATA)).toBe("duplicate");
+    for (const pts of order) push(queue, 1, pts, pts === 0);
+    for (const pts of order) expect(push(queue, 1, pts, pts === 0)).toBe("duplicate");
     expect(pullAll(queue)).toEqual(order);
   });
 
   it("merges two edges that deliver the same group alternately", () => {
     const queue = new FrameQueue();
-    const verdicts = [0, 0, 40_000, 40_000, 80_000].map((pts) => queue.push(1, pts, DATA));
+    const verdicts = [0, 0, 40_000, 40_000, 80_000].map((pts) => push(queue, 1, pts, pts === 0));
     expect(verdicts).toEqual(["new", "duplicate", "new", "duplicate", "new"]);
     expect(pullAll(queue)).toEqual([0, 40_000, 80_000]);
   });
@@ -44,8 +48,8 @@ describe("duplicates", () => {
     pushGroup(queue, 9, 2_000_000, 2);
     queue.end(8);
     pullAll(queue);
-    expect(queue.push(8, 80_000, DATA)).toBe("late");
-    expect(queue.push(1, 3_000_000, DATA)).toBe("restarted");
+    expect(push(queue, 8, 80_000)).toBe("late");
+    expect(push(queue, 1, 3_000_000, true)).toBe("restarted");
     expect(pullAll(queue)).toEqual([3_000_000]);
   });
 });
@@ -62,7 +66,7 @@ describe("order", () => {
     pushGroup(queue, 1, 0, 2);
     pushGroup(queue, 2, 200_000, 1);
     expect(pullAll(queue, 100_000)).toEqual([0, 40_000]);
-    queue.push(1, 80_000, DATA);
+    push(queue, 1, 80_000);
     expect(pullAll(queue, 100_000)).toEqual([80_000]);
     expect(pullAll(queue, 200_000)).toEqual([200_000]);
   });
@@ -81,6 +85,13 @@ describe("order", () => {
     pushGroup(queue, 1, 0, 1);
     pushGroup(queue, 2, 2_000_000, 1);
     expect(pullAll(queue)).toEqual([0, 2_000_000, 4_000_000]);
+  });
+
+  it("does not take the rest of a group whose beginning was lost", () => {
+    const queue = new FrameQueue();
+    expect(push(queue, 4, 80_000)).toBe("late");
+    expect(pushGroup(queue, 4, 0, 4)).toEqual(["new", "new", "new", "new"]);
+    expect(pullAll(queue)).toEqual([0, 40_000, 80_000, 120_000]);
   });
 
   it("goes on within an open group that a restarted encoder appends to", () => {
