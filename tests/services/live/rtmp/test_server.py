@@ -238,7 +238,7 @@ async def test_a_failing_task_ends_its_own_publication_only(
 
 @pytest.mark.parametrize("by_reset", [True, False])
 async def test_a_publisher_that_is_gone_when_we_hang_up_harms_nobody(by_reset: bool) -> None:
-    """Its end has reached the kernel but not us. Our last words then find the socket dissolved, before or after them."""
+    """Its end has reached the kernel but not us. Our last words find the socket dissolved, before or after."""
     recorder, chunks = Recorder(), ChunkWriter()
     async with door(recorder, ring=keys(Publication("ch_1"), Publication("ch_2"))) as server:
         with socket.create_connection(("127.0.0.1", server.port)) as gone:
