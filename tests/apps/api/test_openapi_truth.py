@@ -25,9 +25,9 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from skyriver.apps.api import create_app
 from skyriver.apps.api.listening import listen
-from skyriver.fabric.bus import BusServer, BusServerSettings
 from skyriver.platform.settings import ControlPlaneSettings
 from skyriver.platform.store import Store
+from tests.apps.api.conftest import bus_settings
 from tests.clouds import Cloud, open_cloud
 from tests.conftest import Database, postgres_database
 
@@ -83,26 +83,17 @@ class ThreadedCloud:
 
     async def _open(self, url: str) -> None:
         store = Store(url)
-        bus = BusServer(BusServerSettings(self._folder / "bus", api_password="a", agent_password="b", port=0))
-        await bus.start()
-        access = bus.api_access()
         try:
-            async with (
-                open_cloud(
-                    store, self._folder, bus_url=access.url, bus_user=access.user, bus_password=access.password
-                ) as cloud,
-                asyncio.TaskGroup() as tasks,
-            ):
-                watching = tasks.create_task(bus.run())
+            async with bus_settings(self._folder) as bus, open_cloud(store, self._folder, **bus) as cloud:
                 await self._serve(cloud, listen("127.0.0.1", 0))
-                watching.cancel()
         finally:
-            await bus.stop()
             await store.close()
 
     async def _serve(self, cloud: Cloud, opened: socket.socket) -> None:
         # The cloud has run the app's lifespan already.
-        server = uvicorn.Server(uvicorn.Config(cloud.app, lifespan="off", log_config=None, ws="none"))
+        server = uvicorn.Server(
+            uvicorn.Config(cloud.app, lifespan="off", log_config=None, ws="none", timeout_graceful_shutdown=5)
+        )
         self._server = server
         self.served = Served(f"http://127.0.0.1:{opened.getsockname()[1]}", cloud.operator.keys["owner"])
         self._up.set()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from skyriver.apps.api.supervision import FIRST_PAUSE_S, HEALTHY_AFTER_S, LONGEST_PAUSE_S, next_pause_s, supervise
+from skyriver.apps.api.supervision import FIRST_PAUSE_S, HEALTHY_AFTER_S, LONGEST_PAUSE_S, next_pause_s, stop, supervise
 from skyriver.kernel.errors import NotReady
 from skyriver.platform.manifest import Component, Part
 from skyriver.platform.settings import ControlPlaneSettings
@@ -73,3 +73,27 @@ async def test_parts_open_in_order_and_close_in_reverse(store: Store, tmp_path: 
     async with open_cloud(store, tmp_path, parts=(part("a"), part("b")), services=()):
         seen.append("serving")
     assert seen == ["open a", "open b", "serving", "close b", "close a"]
+
+
+class LosesOneCancellation:
+    """What `asyncio.wait_for` may do to a component before Python 3.12."""
+
+    def __init__(self) -> None:
+        self.cancelled = 0
+
+    async def run(self) -> None:
+        while self.cancelled < 2:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.cancelled += 1
+
+
+async def test_a_stop_outlasts_a_lost_cancellation(store: Store, tmp_path: Path) -> None:
+    runtime = Runtime(ControlPlaneSettings(data_dir=tmp_path), store)
+    component = LosesOneCancellation()
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(supervise(component, runtime))
+        await asyncio.sleep(0)
+        await stop({"component": running})
+    assert component.cancelled == 2

@@ -14,7 +14,7 @@ from skyriver import __version__
 from skyriver.apps.api import composition
 from skyriver.apps.api.routes import ROUTERS
 from skyriver.apps.api.routes.console import Console
-from skyriver.apps.api.supervision import supervise
+from skyriver.apps.api.supervision import stop, supervise
 from skyriver.kernel.clock import utc_now
 from skyriver.platform.identity import Passwords
 from skyriver.platform.manifest import Component, Part, Service
@@ -60,13 +60,15 @@ def create_app(
                 if part.open is not None:
                     components += await stack.enter_async_context(part.open(runtime))
             async with asyncio.TaskGroup() as tasks:
-                running = [tasks.create_task(supervise(component, runtime)) for component in components]
+                running = {
+                    f"{type(component).__name__} ({number})": tasks.create_task(supervise(component, runtime))
+                    for number, component in enumerate(components, 1)
+                }
                 try:
                     yield
                 finally:
                     runtime.hub.close()
-                    for task in running:
-                        task.cancel()
+                    await stop(running)
 
     app = FastAPI(
         title="Skyriver",

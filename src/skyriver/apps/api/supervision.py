@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from skyriver.kernel.errors import NotReady
 from skyriver.platform.manifest import Component
@@ -17,6 +17,8 @@ from skyriver.platform.web.runtime import ReadinessCheck, Runtime
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 HEALTHY_AFTER_S = 10.0
+STOP_S = 5.0
+STOP_TRIES = 10
 log = logging.getLogger(__name__)
 
 
@@ -42,6 +44,24 @@ async def supervise(component: Component, runtime: Runtime) -> None:
             runtime.readiness[name] = _failed(name, error)
             pause_s = next_pause_s(pause_s, loop.time() - started_s)
         await asyncio.sleep(pause_s)
+
+
+async def stop(running: Mapping[str, asyncio.Task[None]]) -> None:
+    """Cancel every component and wait for its end, for `STOP_S` at most; says which do not end.
+
+    Cancelling is repeated: before Python 3.12 `asyncio.wait_for` loses a cancellation that comes in the moment in
+    which what it waits for is done, and libraries of ours use it.
+    """
+    pending = set(running.values())
+    for _ in range(STOP_TRIES):
+        for task in pending:
+            task.cancel()
+        if not pending:
+            return
+        _done, pending = await asyncio.wait(pending, timeout=STOP_S / STOP_TRIES)
+    stuck = [name for name, task in running.items() if task in pending]
+    if stuck:
+        log.error("%s did not end within %s s of being told to", ", ".join(stuck), STOP_S)
 
 
 def _failed(name: str, error: Exception) -> ReadinessCheck:
