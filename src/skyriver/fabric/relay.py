@@ -33,8 +33,6 @@ from skyriver.kernel.errors import NotAllowed, SkyriverError
 log = logging.getLogger(__name__)
 
 HANDSHAKE_TIMEOUT_S = 5.0
-USAGE_EVERY_S = 5.0
-SAMPLE_EVERY_S = 1.0
 SPACE_GRACE_S = 30.0  # an edge keeps an empty space's uplinks this long, for the viewer who reloads
 MAX_HANDSHAKES = 256
 
@@ -58,6 +56,8 @@ class RelayConfig:
     is_origin: bool = True
     upstreams: tuple[moq.Endpoint, ...] = ()
     upstream_grant: Callable[[str], str] = lambda space: ""
+    sample_every_s: float = 1.0
+    usage_every_s: float = 5.0
 
 
 @dataclass(frozen=True)
@@ -228,16 +228,17 @@ class Relay:
     # -- readings --------------------------------------------------------------------------------------------------
 
     async def _sample(self) -> None:
-        last_s, last_cpu_s, next_usage_s = monotonic_s(), time.process_time(), monotonic_s() + USAGE_EVERY_S
+        every_s, usage_every_s = self.config.sample_every_s, self.config.usage_every_s
+        last_s, last_cpu_s, next_usage_s = monotonic_s(), time.process_time(), monotonic_s() + usage_every_s
         while True:
-            await asyncio.sleep(SAMPLE_EVERY_S)
+            await asyncio.sleep(every_s)
             now_s, cpu_s = monotonic_s(), time.process_time()
-            lag_ms = max(0.0, (now_s - last_s - SAMPLE_EVERY_S) * 1000)
+            lag_ms = max(0.0, (now_s - last_s - every_s) * 1000)
             self._read_sessions(now_s, now_s - last_s, (cpu_s - last_cpu_s) / (now_s - last_s), lag_ms)
             self._close_due(now_s)
             last_s, last_cpu_s = now_s, cpu_s
             if now_s >= next_usage_s:
-                next_usage_s = now_s + USAGE_EVERY_S
+                next_usage_s = now_s + usage_every_s
                 self._report_usage()
 
     def _read_sessions(self, now_s: float, interval_s: float, cpu: float, lag_ms: float) -> None:

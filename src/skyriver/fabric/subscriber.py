@@ -60,13 +60,20 @@ class Subscriber:
         self.path = path
         self._endpoints = tuple(endpoints)
         self._uplinks = Uplinks(space, grant)
-        self._closed = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
         """Keep the uplinks open until cancelled."""
         async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
             self._uplinks.follow(self._endpoints, tasks)
             await asyncio.get_running_loop().create_future()
+
+    def follow(self, endpoints: Sequence[moq.Endpoint]) -> None:
+        """The relays have changed; readers go on."""
+        self._endpoints = tuple(endpoints)
+        if self._tasks is not None:
+            self._uplinks.follow(self._endpoints, self._tasks)
 
     async def catalogs(self) -> AsyncIterator[hang.Catalog]:
         """Each catalog as it is published, for ever."""

@@ -5,7 +5,8 @@ the supervisor is gone: the child drains and exits, so that an agent that is kil
 
 Commands (supervisor -> child): `{"cmd": "spec", "spec": {...}}` first, and again when the spec changes;
 `{"cmd": "drain"}`; kinds add their own. Events (child -> supervisor): `{"event": "ready", ...}` once it serves,
-`{"event": "metrics", ...}`, `{"event": "usage", ...}`, `{"event": "fatal", "message": ..., "hint": ...}`; kinds add their own.
+`{"event": "metrics", ...}`, `{"event": "usage", ...}`, `{"event": "fatal", "message": ..., "hint": ...}`; kinds add
+their own.
 """
 
 from __future__ import annotations
