@@ -68,7 +68,7 @@ def test_a_symmetric_or_unsigned_forgery_is_refused() -> None:
     claims = {"root": SPACE, "get": [""], "exp": int(NOW.timestamp()) + 60, "jti": "t.1"}
     public = KEY.private_key.public_key().public_bytes_raw()
     for forged in (
-        jwt.encode(claims, None, algorithm="none", headers={"kid": "k1"}),
+        jwt.encode(claims, "", algorithm="none", headers={"kid": "k1"}),
         jwt.encode(claims, public, algorithm="HS256", headers={"kid": "k1"}),
     ):
         with pytest.raises(NotAuthenticated):

@@ -59,7 +59,7 @@ def covers(prefix: str, path: str) -> bool:
 
 
 def is_space(path: str) -> bool:
-    """Whether `path` can name a space or a broadcast: up to 200 unreserved characters in segments, none of dots alone."""
+    """Whether `path` can name a space or a broadcast: up to 200 unreserved characters, no segment of dots alone."""
     return len(path) <= 200 and bool(_PATH.match(path)) and not any(set(s) == {"."} for s in path.split("/"))
 
 

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 """Runs work that must not outlive the relay, and whose failure must not end it."""
 
+_RESOLVE_TIMEOUT_S = 5.0
 MAX_BROADCASTS_PER_SESSION = 64
 _orders = itertools.count()
 
@@ -126,8 +127,9 @@ class Gate:
                 return
             await feeding[0].detach(feeding[1])
         try:
-            consumer = await self._inbox.request_broadcast(path)
-        except moq.Error:
+            async with asyncio.timeout(_RESOLVE_TIMEOUT_S):
+                consumer = await self._inbox.announced_broadcast(path)
+        except (moq.Error, TimeoutError):
             return
         feeder = Feeder(consumer, cost, next(_orders), native_catalog=self._native_catalog)
         broadcast = self._broadcast(path)

@@ -1,4 +1,4 @@
-"""A process of the cloud under supervision: started, watched, started again with a capped back-off, stopped in order."""
+"""A process of the cloud under supervision: started, watched, restarted with a capped back-off, stopped in order."""
 
 from __future__ import annotations
 
@@ -74,8 +74,6 @@ class Supervised:
                     await self.start()
                 except WorldBroke as error:
                     log.error("%s", error)
-                    if self._process is None or self._process.returncode is not None:
-                        continue
         finally:
             await self.stop()
 

@@ -185,7 +185,12 @@ def _require_alone(settings: CloudSettings) -> None:
 
     with suppress(OSError, ValueError, TypeError):
         pid = json.loads(settings.cloud_path.read_text()).get("pid")
-        if pid and pid != os.getpid() and psutil.pid_exists(pid) and "skyriver" in " ".join(psutil.Process(pid).cmdline()):
+        if (
+            pid
+            and pid != os.getpid()
+            and psutil.pid_exists(pid)
+            and "skyriver" in " ".join(psutil.Process(pid).cmdline())
+        ):
             raise Conflict(
                 f"A cloud already runs on {settings.data} (process {pid}).",
                 hint="Stop it first, or choose another folder with --data.",
@@ -212,4 +217,3 @@ def _speaker(settings: CloudSettings) -> Callable[[str, dict[str, str]], None]:
         print("\n".join(lines), file=sys.stdout, flush=True)
 
     return say
-
