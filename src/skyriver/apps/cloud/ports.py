@@ -40,9 +40,9 @@ def _owner(port: int, udp: bool) -> str:
     """` (process 123, nginx)`, or nothing where the system does not tell."""
     try:
         for connection in psutil.net_connections("udp" if udp else "tcp"):
-            if connection.laddr and connection.laddr.port == port and connection.pid:
-                if udp or connection.status == psutil.CONN_LISTEN:
-                    return f" (process {connection.pid}, {psutil.Process(connection.pid).name()})"
+            ours = connection.laddr and connection.laddr.port == port and connection.pid
+            if ours and (udp or connection.status == psutil.CONN_LISTEN):
+                return f" (process {connection.pid}, {psutil.Process(connection.pid).name()})"
     except (psutil.Error, OSError):
         pass
     return ""
