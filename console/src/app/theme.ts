@@ -1,4 +1,4 @@
-import { createTheme, type MantineColorsTuple } from "@mantine/core";
+import { Badge, createTheme, type MantineColorsTuple } from "@mantine/core";
 
 /** The river at night: the blue of the logo, from mist to depth. */
 const river: MantineColorsTuple = [
@@ -14,4 +14,6 @@ export const theme = createTheme({
     'system-ui, -apple-system, "Segoe UI", Roboto, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif',
   fontFamilyMonospace: 'ui-monospace, SFMono-Regular, Menlo, Consolas, "Noto Sans Mono", monospace',
   cursorType: "pointer",
+  // A state must be read whole, also in a narrow table.
+  components: { Badge: Badge.extend({ styles: { root: { minWidth: "max-content" } } }) },
 });

@@ -145,6 +145,7 @@ export const en = {
   embed_private: "Only public channels can be embedded. Make the channel public first.",
   make_public: "Make public",
   make_private: "Make private",
+  access: "Access",
   public: "public",
   private: "private",
   startup: "Start",

@@ -147,6 +147,7 @@ export const zh: Record<TextKey, string> = {
   embed_private: "只有公开频道可以嵌入，请先将频道设为公开。",
   make_public: "设为公开",
   make_private: "设为私有",
+  access: "访问权限",
   public: "公开",
   private: "私有",
   startup: "起播",

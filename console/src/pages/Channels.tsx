@@ -50,7 +50,7 @@ export default function Channels() {
           { title: t("state"), cell: (channel) => <LiveState channel={channel} /> },
           { title: t("viewers"), cell: (channel) => <LiveViewers channel={channel} /> },
           {
-            title: `${t("public")}?`,
+            title: t("access"),
             cell: (channel) => (
               <Badge variant="outline" color={channel.public ? "teal" : "gray"} tt="none">
                 {t(channel.public ? "public" : "private")}

@@ -88,7 +88,7 @@ function UsageTable({ items, title }: { items: UsageLine[]; title: string }) {
           <Table.Tbody>
             {items.map((line) => (
               <Table.Tr key={line.key ?? ""}>
-                <Table.Td>{line.key ?? t("platform_own")}</Table.Td>
+                <Table.Td>{line.key ? line.key : t("platform_own")}</Table.Td>
                 <Table.Td ta="right">{formatBytes(line.bytes_sent)}</Table.Td>
                 <Table.Td ta="right">{formatBytes(line.bytes_received)}</Table.Td>
                 <Table.Td ta="right">{line.sessions}</Table.Td>

@@ -50,7 +50,7 @@ export default function ChannelGraphs({ channelId, player }: { channelId: string
   }, [history, t]);
   const latency = useMemo<Line[]>(
     () => [
-      { label: t("graph_glass"), values: history.map((p) => glass.get(second(p.at_ms)) ?? null) },
+      { label: t("graph_glass"), values: history.map((p) => glass.get(second(p.at_ms)) ?? glass.get(second(p.at_ms) - 1) ?? null) },
       { label: t("graph_station"), values: history.map((p) => p.event.latency_ms.station) },
       { label: t("graph_transcode"), values: history.map((p) => p.event.latency_ms.transcode) },
     ],

@@ -49,11 +49,17 @@ function byRole(sites: readonly Placeable[], width: number): { spots: Spot[]; ro
   const spots = rows.flatMap((row, rowIndex) =>
     row.map((site, index) => ({
       id: site.id,
-      x: (width * (index + 1)) / (row.length + 1),
+      x: perRow === 1 ? zigzag(width, rowIndex) : (width * (index + 1)) / (row.length + 1),
       y: CARD.height / 2 + 10 + rowIndex * step,
     })),
   );
   return { spots, room: { width, height: Math.max(1, rows.length) * step - 34 }, onMap: false };
+}
+
+/** One card a row: edges stand left and right in turn, so that every line can be seen. */
+function zigzag(width: number, row: number): number {
+  if (row === 0) return width / 2;
+  return row % 2 === 1 ? CARD.width / 2 + 2 : width - CARD.width / 2 - 2;
 }
 
 function byCoordinates(sites: readonly Placeable[], width: number): { spots: Spot[]; room: Room; onMap: boolean } {

@@ -69,6 +69,7 @@ export class MediaEngine {
 
   setTarget(target_ms: number): void {
     this.clock.setTarget(target_ms * 1000);
+    this.interrupt();
   }
 
   setCatalog(catalog: Catalog): void {
@@ -111,10 +112,8 @@ export class MediaEngine {
     const verdict = target.push(request.track, frame);
     if (verdict === "duplicate") this.duplicates++;
     const fresh = verdict === "new" || verdict === "restarted";
-    if (fresh && (request.kind === "video" || this.catalog.video.length === 0)) {
-      this.clock.observe(frame.pts_us, now_ms * 1000);
-      this.arrivalGaps.mark(now_ms);
-    }
+    if (fresh) this.clock.observe(frame.pts_us, now_ms * 1000, request.kind);
+    if (fresh && (request.kind === "video" || this.catalog.video.length === 0)) this.arrivalGaps.mark(now_ms);
     if (fresh) this.pump();
     return verdict;
   }
@@ -140,6 +139,7 @@ export class MediaEngine {
   mute(): void {
     this.wantsAudio = false;
     this.audio.stop();
+    this.clock.forget("audio");
     this.events.tracksChanged();
   }
 

@@ -3,10 +3,13 @@
  *
  * Every arriving frame tells how far behind its timestamp it came: `delay = now - pts`. The smallest delay of the
  * last seconds is the path without queueing; playing at that delay plus the latency target leaves exactly the target
- * as a cushion against jitter and against the silence of a failover. The clock runs on the viewer's monotonic time
- * and is moved gently, so that neither picture nor sound jumps; only a large error is corrected at once.
+ * as a cushion against jitter and against the silence of a failover. Picture and sound come by different ways (a
+ * transcoder more or less, other frame sizes): each has its own smallest delay, and the slower one counts, because
+ * they play together. The clock runs on the viewer's monotonic time and is moved gently, so that neither jumps; only a
+ * large error is corrected at once.
  *
  * Rules:
+ * - B-frames arrive after frames that are shown later: a frame's delay is the largest of the last few arrivals.
  * - settling (first second of arrivals): follow the best estimate at once; the backlog of the open group makes the
  *   first delays meaningless.
  * - afterwards: approach the wanted delay by at most 5 % of the elapsed time; beyond 1 s of error, jump.
@@ -15,27 +18,72 @@
  * All times in microseconds; `now` is injected.
  */
 
+export type StreamKind = "audio" | "video";
+
 const BUCKET_US = 1_000_000;
 /** Ten seconds remember the best path but follow a drifting clock. */
 const BUCKETS = 10;
+/** H.264 encoders for live reorder by up to three frames. */
+const REORDER_FRAMES = 4;
 const SETTLING_US = 1_000_000;
+/** A stream that joins (sound after unmuting) begins with a backlog too. */
+const JOINING_US = 400_000;
 /** 5 % is not heard in speech with resampling and not seen in motion. */
 const SLEW = 0.05;
 const JUMP_US = 1_000_000;
 const LATE_US = 500_000;
 
-interface Bucket {
-  start: number;
-  min: number;
+/** The smallest delay of one stream over the last seconds, and whether it has been late for long. */
+class StreamDelay {
+  private buckets: { start: number; min: number }[] = [];
+  private recent: number[] = [];
+  private firstArrival: number | undefined;
+  private lateSince: number | undefined;
+  private lateMin = Infinity;
+
+  get smallest(): number {
+    return Math.min(...this.buckets.map((bucket) => bucket.min));
+  }
+
+  /** Whether the backlog that comes first is over, and the delay means something. */
+  hasSettled(now: number): boolean {
+    return this.firstArrival !== undefined && now - this.firstArrival >= JOINING_US;
+  }
+
+  /** Returns true when the stream has come late for so long that its path must be measured anew. */
+  observe(raw_delay: number, now: number, applied: number | undefined): boolean {
+    this.firstArrival ??= now;
+    this.recent.push(raw_delay);
+    // Until the window is full the largest of it says too little.
+    if (this.recent.length === REORDER_FRAMES) this.buckets = [];
+    if (this.recent.length > REORDER_FRAMES) this.recent.shift();
+    const delay = Math.max(...this.recent);
+    const last = this.buckets[this.buckets.length - 1];
+    if (last && now - last.start < BUCKET_US) last.min = Math.min(last.min, delay);
+    else this.buckets.push({ start: now, min: delay });
+    if (this.buckets.length > BUCKETS) this.buckets.shift();
+    return this.isLate(raw_delay, now, applied);
+  }
+
+  private isLate(delay: number, now: number, applied: number | undefined): boolean {
+    if (applied === undefined || delay <= applied) {
+      this.lateSince = undefined;
+      return false;
+    }
+    this.lateMin = this.lateSince === undefined ? delay : Math.min(this.lateMin, delay);
+    this.lateSince ??= now;
+    if (now - this.lateSince < LATE_US) return false;
+    this.buckets = [{ start: now, min: this.lateMin }];
+    this.lateSince = undefined;
+    return true;
+  }
 }
 
 export class PlayoutClock {
-  private buckets: Bucket[] = [];
+  private readonly streams = new Map<StreamKind, StreamDelay>();
   private applied: number | undefined;
   private firstArrival: number | undefined;
   private updated = 0;
-  private lateSince: number | undefined;
-  private lateMin = Infinity;
 
   constructor(private target_us: number) {}
 
@@ -45,21 +93,18 @@ export class PlayoutClock {
     this.applied = undefined;
   }
 
-  get targetUs(): number {
-    return this.target_us;
-  }
-
-  get started(): boolean {
-    return this.applied !== undefined;
-  }
-
   /** A frame with timestamp `pts` has arrived. */
-  observe(pts: number, now: number): void {
-    const delay = now - pts;
+  observe(pts: number, now: number, kind: StreamKind = "video"): void {
     this.firstArrival ??= now;
-    this.remember(delay, now);
-    this.noticeLateness(delay, now);
+    const stream = this.streams.get(kind) ?? new StreamDelay();
+    this.streams.set(kind, stream);
+    if (stream.observe(now - pts, now, this.applied)) this.applied = undefined;
     this.advance(now);
+  }
+
+  /** The stream is not played any more: it need not be waited for. */
+  forget(kind: StreamKind): void {
+    this.streams.delete(kind);
   }
 
   /** The media time on show at `now`. Before the first frame: minus infinity, nothing is due. */
@@ -70,51 +115,26 @@ export class PlayoutClock {
 
   /** Start over, as after a pause: the next arrivals settle the clock anew. */
   reset(): void {
-    this.buckets = [];
+    this.streams.clear();
     this.applied = undefined;
     this.firstArrival = undefined;
-    this.lateSince = undefined;
-  }
-
-  private remember(delay: number, now: number): void {
-    const last = this.buckets[this.buckets.length - 1];
-    if (last && now - last.start < BUCKET_US) {
-      last.min = Math.min(last.min, delay);
-      return;
-    }
-    this.buckets.push({ start: now, min: delay });
-    if (this.buckets.length > BUCKETS) this.buckets.shift();
-  }
-
-  private noticeLateness(delay: number, now: number): void {
-    if (this.applied === undefined || delay <= this.applied) {
-      this.lateSince = undefined;
-      return;
-    }
-    if (this.lateSince === undefined) {
-      this.lateSince = now;
-      this.lateMin = delay;
-      return;
-    }
-    this.lateMin = Math.min(this.lateMin, delay);
-    if (now - this.lateSince < LATE_US) return;
-    this.buckets = [{ start: now, min: this.lateMin }];
-    this.applied = this.lateMin + this.target_us;
-    this.lateSince = undefined;
   }
 
   private advance(now: number): void {
-    if (this.firstArrival === undefined || this.buckets.length === 0) return;
-    const wanted = Math.min(...this.buckets.map((b) => b.min)) + this.target_us;
+    if (this.firstArrival === undefined || this.streams.size === 0) return;
+    const streams = [...this.streams.values()];
+    const settled = streams.filter((stream) => stream.hasSettled(now));
+    const counted = settled.length > 0 ? settled : streams;
+    const path = Math.max(...counted.map((stream) => stream.smallest));
+    const wanted = path + this.target_us;
     const elapsed = Math.max(0, now - this.updated);
-    this.updated = now;
+    this.updated = Math.max(this.updated, now);
     const error = this.applied === undefined ? 0 : wanted - this.applied;
     const settling = now - this.firstArrival < SETTLING_US;
     if (this.applied === undefined || settling || Math.abs(error) > JUMP_US) {
       this.applied = wanted;
       return;
     }
-    const step = Math.min(Math.abs(error), elapsed * SLEW);
-    this.applied += Math.sign(error) * step;
+    this.applied += Math.sign(error) * Math.min(Math.abs(error), elapsed * SLEW);
   }
 }

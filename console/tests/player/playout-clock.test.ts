@@ -63,6 +63,29 @@ describe("PlayoutClock", () => {
     expect(behind(clock, 3.05e6)).toBeCloseTo(120_000, -4);
   });
 
+  it("waits for the slower of picture and sound", () => {
+    const clock = new PlayoutClock(TARGET_US);
+    for (let sent = 0; sent < 3e6; sent += FRAME_US) {
+      clock.observe(ORIGIN_US + sent, sent + 10_000, "video");
+      clock.observe(ORIGIN_US + sent, sent + 130_000, "audio");
+    }
+    expect(behind(clock, 3.05e6)).toBeCloseTo(630_000, -4);
+    clock.forget("audio");
+    expect(behind(clock, 8e6)).toBeCloseTo(510_000, -4);
+  });
+
+  it("allows for frames that arrive ahead of those shown before them", () => {
+    const clock = new PlayoutClock(TARGET_US);
+    // I, then P and the two B-frames before it, as encoders send them.
+    const order = [0, 3, 1, 2, 6, 4, 5, 9, 7, 8];
+    for (let round = 0; round < 6; round++) {
+      order.forEach((shown, i) => {
+        clock.observe(ORIGIN_US + (round * 10 + shown) * FRAME_US, (round * 10 + i) * FRAME_US + 100_000);
+      });
+    }
+    expect(behind(clock, 60 * FRAME_US + 100_000)).toBeGreaterThanOrEqual(600_000 + FRAME_US);
+  });
+
   it("never runs backwards by itself", () => {
     const clock = new PlayoutClock(TARGET_US);
     let last = -Infinity;
