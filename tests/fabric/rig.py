@@ -141,6 +141,8 @@ class BlackHole:
         self._target = ("127.0.0.1", int(target.url.rsplit(":", 1)[1]))
         self._pins = target.certificate_sha256
         self._upstream: dict[Any, asyncio.DatagramTransport] = {}
+        self._waiting: dict[Any, list[bytes]] = {}
+        self._opening: list[asyncio.Future[None]] = []
         self.swallowing = False
         self.swallowed = asyncio.Event()
 
@@ -162,18 +164,22 @@ class BlackHole:
             self.swallowed.set()
         elif client in self._upstream:
             self._upstream[client].sendto(packet)
+        elif client in self._waiting:
+            self._waiting[client].append(packet)
         else:
-            self._opening = asyncio.ensure_future(self._open(packet, client))
+            self._waiting[client] = [packet]
+            self._opening.append(asyncio.ensure_future(self._open(client)))
 
-    async def _open(self, packet: bytes, client: Any) -> None:
+    async def _open(self, client: Any) -> None:
         def back(answer: bytes, _: Any) -> None:
-            if not self.swallowing:
+            if not self.swallowing and not self._front.is_closing():
                 self._front.sendto(answer, client)
 
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(lambda: _Leg(back), remote_addr=self._target)
         self._upstream[client] = transport
-        transport.sendto(packet)
+        for packet in self._waiting.pop(client):
+            transport.sendto(packet)
 
 
 class _Leg(asyncio.DatagramProtocol):

@@ -228,7 +228,6 @@ async def test_a_publisher_that_returns_continues_its_viewers_track(tmp_path: Pa
                     assert (frame.payload, frame.group) == (b"life %d" % life, G)
 
 
-@pytest.mark.xfail(reason="a route of a dead relay is not always replaced; see the changelog's known faults")
 async def test_a_silently_dead_origin_is_left_within_the_same_subscription(tmp_path: Path) -> None:
     """Fabric trap 4: the library alone notices after 9 to 13 seconds."""
     async with running_relay(tmp_path / "1") as first, running_relay(tmp_path / "2") as second:
