@@ -13,6 +13,8 @@ const LOOKAHEAD_US = 400_000;
 const HOLE_US = 15_000;
 /** Packets inside the decoder at once; more means that it swallows some. */
 const MAX_DECODING = 16;
+/** Decoding a packet and bringing it to the audio thread. */
+const HAND_OVER_US = 30_000;
 /** How often the audio thread is told the time. */
 const CLOCK_EVERY_MS = 100;
 
@@ -46,6 +48,12 @@ export class AudioPipeline {
 
   get running(): boolean {
     return this.context?.state === "running";
+  }
+
+  /** From the audio thread's read to the loudspeaker, with a little for decoding and handing over. */
+  get outputLatencyUs(): number {
+    const { context } = this;
+    return context ? (context.outputLatency + context.baseLatency) * 1e6 + HAND_OVER_US : 0;
   }
 
   /** Start sound. Must come from a gesture of the viewer unless the browser allows sound from the start. */

@@ -112,7 +112,11 @@ export class MediaEngine {
     const verdict = target.push(request.track, frame);
     if (verdict === "duplicate") this.duplicates++;
     const fresh = verdict === "new" || verdict === "restarted";
-    if (fresh) this.clock.observe(frame.pts_us, now_ms * 1000, request.kind);
+    if (fresh) {
+      // Sound has to be ready before its time, by as much as the way to the loudspeaker takes.
+      const lead_us = request.kind === "audio" ? this.audio.outputLatencyUs : 0;
+      this.clock.observe(frame.pts_us, now_ms * 1000 + lead_us, request.kind);
+    }
     if (fresh && (request.kind === "video" || this.catalog.video.length === 0)) this.arrivalGaps.mark(now_ms);
     if (fresh) this.pump();
     return verdict;
