@@ -69,6 +69,7 @@ class Child:
         try:
             self._process = process = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",
                 "-m",
                 "skyriver.apps.workload",
                 self.workload.kind,

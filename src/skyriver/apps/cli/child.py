@@ -71,7 +71,7 @@ class Child:
 async def child(name: str, *program: str) -> AsyncIterator[Child]:
     """`python program…` (`"-m", "some.module"`, or a script) for the length of the block."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, *program),
+        *(sys.executable, "-P", *program),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=MAX_LINE_BYTES,

@@ -20,20 +20,51 @@ def require_free(host: str, port: int, *, use: str, flag: str, udp: bool = False
     """
     if port == 0:
         return
+    try:
+        _bind_once(host, port, udp)
+    except OSError as error:
+        name = f"{'UDP' if udp else 'TCP'} port {port}"
+        raise Conflict(
+            f"{name} on {host} is needed for {use} and cannot be used: {error.strerror}{_owner(port, udp)}.",
+            hint=f"Stop that program, or choose another port with {flag}.",
+            code="port_taken",
+        ) from error
+
+
+def free_range(host: str, first: int, count: int, *, udp: bool = False) -> int:
+    """The first port, `first` or a multiple of `count` above it, from which `count` ports in a row are free.
+
+    For ports that nobody types in: another cloud on this machine may have them, and need not stop for us.
+
+    Raises:
+        Conflict: a hundred such ranges are all in use.
+    """
+    if first == 0:
+        return 0
+    for start in range(first, min(first + 100 * count, 65536 - count), count):
+        if all(_can_bind(host, port, udp) for port in range(start, start + count)):
+            return start
+    raise Conflict(
+        f"No {count} free {'UDP' if udp else 'TCP'} ports in a row were found on {host} from {first} on.",
+        hint="Stop what uses them; `skyriver doctor` names it.",
+        code="port_taken",
+    )
+
+
+def _can_bind(host: str, port: int, udp: bool) -> bool:
+    try:
+        _bind_once(host, port, udp)
+    except OSError:
+        return False
+    return True
+
+
+def _bind_once(host: str, port: int, udp: bool) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    kind = socket.SOCK_DGRAM if udp else socket.SOCK_STREAM
-    with socket.socket(family, kind) as probe:
+    with socket.socket(family, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) as probe:
         if not udp:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            name = f"{'UDP' if udp else 'TCP'} port {port}"
-            raise Conflict(
-                f"{name} on {host} is needed for {use} and cannot be used: {error.strerror}{_owner(port, udp)}.",
-                hint=f"Stop that program, or choose another port with {flag}.",
-                code="port_taken",
-            ) from error
+        probe.bind((host, port))
 
 
 def _owner(port: int, udp: bool) -> str:

@@ -25,7 +25,7 @@ MAX_LOG_BYTES = 20 * 1024 * 1024
 
 
 class Supervised:
-    """One process: `python -m MODULE ARGUMENTS`. It says `ready` and `fatal` as JSON lines on stdout.
+    """One process: `python -P -m MODULE ARGUMENTS`. It says `ready` and `fatal` as JSON lines on stdout.
 
     `start` waits for the first `ready`; `run` then keeps it running until cancelled.
     """
@@ -35,7 +35,8 @@ class Supervised:
     ) -> None:
         self.name = name
         self.ready: dict[str, Any] = {}
-        self._command = (sys.executable, "-m", module, *arguments)
+        # -P: a folder named skyriver where the user happens to stand is not the product.
+        self._command = (sys.executable, "-P", "-m", module, *arguments)
         self._environment = {**os.environ, **environment}
         self._folder = folder
         self._process: Process | None = None

@@ -12,9 +12,10 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from skyriver.apps.cloud.ports import require_free
+from skyriver.apps.cloud.ports import free_range, require_free
 from skyriver.apps.cloud.processes import Supervised
 from skyriver.apps.cloud.settings import CloudSettings, bus_passwords, prepare, write_private
 from skyriver.kernel.errors import Conflict
@@ -69,6 +70,12 @@ async def _serve(settings: CloudSettings, stop: asyncio.Event) -> None:
     _require_alone(settings)
     require_free(settings.host, settings.port, use="the console and the API", flag="--port")
     require_free(settings.host, settings.rtmp_port, use="the RTMP door", flag="--rtmp-port")
+    nodes = 1 + settings.edges
+    settings = replace(
+        settings,
+        bus_port=free_range(settings.host, settings.bus_port, 1),
+        udp_port=free_range(settings.host, settings.udp_port, PORTS_PER_NODE * nodes, udp=True),
+    )
     say = _speaker(settings)
     async with AsyncExitStack() as stack:
         bus_environment, bus_url = await _start_bus(settings, stack)
@@ -82,7 +89,7 @@ async def _serve(settings: CloudSettings, stop: asyncio.Event) -> None:
         write_private(settings.cloud_path, json.dumps({"url": url, "pid": os.getpid()}))
         stack.callback(settings.cloud_path.unlink, missing_ok=True)
         async with Client(Cloud(url, settings.cli_key_path.read_text().strip())) as sky:
-            for node in range(1 + settings.edges):
+            for node in range(nodes):
                 agent = await _agent(settings, sky, url, node)
                 await agent.start()
                 _supervise(agent, stack)

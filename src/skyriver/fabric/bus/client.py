@@ -156,7 +156,10 @@ class Bus:
         try:
             for subscription in self._subscriptions:
                 await client.subscribe(subscription.subject, cb=subscription.take)
-            # The server has seen the subscriptions before anybody is told that we are connected.
+            # The server has seen the subscriptions before anybody is told that we are connected. Twice: the library
+            # writes a flush's PING at once but what was subscribed a turn of the event loop later, so the first PONG
+            # may be older than the subscriptions; the second cannot be.
+            await client.flush(CONNECT_TIMEOUT_S)
             await client.flush(CONNECT_TIMEOUT_S)
         except (NatsError, OSError, TimeoutError) as error:
             log.warning("Subscribing on the bus failed: %s.", error)
