@@ -252,14 +252,15 @@ class TestWatching:
         assert (ticket["space"], ticket["broadcast"], ticket["state"]) == (space, "live", "offline")
         verifier = Verifier(scene.cloud.runtime.get(GrantKeys).jwks())
         grant = verifier.verify(ticket["grant"], space)
-        assert (grant.root, grant.get, grant.put, grant.cluster) == (space, ("live",), (), False)
-        assert not grant.may_get("src")
+        assert (grant.root, grant.get, grant.put, grant.cluster) == (space, ("",), (), False)
         assert not grant.may_put("live")
         assert timedelta(0) < grant.expires_at - utc_now() <= timedelta(hours=1)
         assert abs(datetime.fromisoformat(ticket["expires_at"]) - grant.expires_at) < timedelta(seconds=1)
         assert grant.jti.startswith(scene.cloud.red.id)
         with pytest.raises(NotAllowed):
             verifier.verify(ticket["grant"], "live/ch_0000000000000000")
+        with pytest.raises(NotAllowed):  # where the station's `src` is
+            verifier.verify(ticket["grant"], f"ingest/{channel['id']}")
 
     async def test_edges_are_ranked_with_their_fingerprints(self, scene: Scene) -> None:
         await scene.create()

@@ -77,7 +77,8 @@ def test_every_core_node_has_a_station_that_carries_only_its_channels() -> None:
     assert carried[0] | carried[1] == {c.channel_id for c in channels}
     assert all(carried)
     first = intents["live.station/n1"].spec["channels"][0]
-    assert first["grant"] == f"live.station/n1|live/{first['channel_id']}|('',)|('',)"
+    assert first["space"] == f"ingest/{first['channel_id']}"
+    assert first["grant"] == f"live.station/n1|{first['space']}|('src',)|()"
     assert intents["live.station/n1"].spec["origins"] == [{"url": "https://n1:4443", "certificate_sha256": ["ab"]}]
     assert intents["live.station/n1"].node_id == "n1"
 
@@ -99,7 +100,9 @@ def test_a_transcoder_is_told_one_channel_and_nothing_else() -> None:
     plan = channel(input_since=NOW, input_node_id="n1", profile=ProfileName.LIGHT)
     intent = by_name(plan_live([plan, channel("ch_2")], observed(node("n1")), now=NOW))["live.transcoder/ch_1"]
     assert intent.tenant_id == "tn_1"
-    assert intent.space == "live/ch_1"
+    assert intent.space == intent.spec["space"] == "live/ch_1"
+    assert intent.spec["grant"] == "live.transcoder/ch_1|live/ch_1|('live',)|()"
+    assert intent.spec["ingest"] == {"space": "ingest/ch_1", "grant": "live.transcoder/ch_1|ingest/ch_1|()|('',)"}
     assert intent.site_role == "core"
     assert "ch_2" not in str(intent.spec)
     assert [r["name"] for r in intent.spec["profile"]["renditions"]] == ["360p", "180p"]

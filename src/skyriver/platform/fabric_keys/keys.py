@@ -92,7 +92,7 @@ class GrantKeys:
         space: str,
         *,
         tenant_id: str,
-        get: tuple[str, ...] = ("live",),
+        get: tuple[str, ...] = ("",),
         put: tuple[str, ...] = (),
         lifetime: timedelta = VIEWER_LIFETIME,
     ) -> Minted:

@@ -15,7 +15,18 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from skyriver.platform.workloads.model import NodeState, ObservedNode, ObservedState, WorkloadIntent
-from skyriver.services.live.model import PROFILES, Profile, ProfileName, Takeover, home_of, is_wanted, space_of
+from skyriver.services.live.model import (
+    BROADCAST,
+    PROFILES,
+    SOURCE_BROADCAST,
+    Profile,
+    ProfileName,
+    Takeover,
+    home_of,
+    ingest_space_of,
+    is_wanted,
+    space_of,
+)
 from skyriver.services.live.records import ChannelRecord, FeederRecord, InputRecord, StreamKeyRecord
 
 STATION = "live.station"
@@ -168,10 +179,10 @@ def _station(
         {
             "channel_id": channel.channel_id,
             "tenant_id": channel.tenant_id,
-            "space": space_of(channel.channel_id),
+            "space": ingest_space_of(channel.channel_id),
             "key_sha256": sorted(channel.key_sha256),
             "takeover": channel.takeover.value,
-            "grant": _service_grant(observed, name, channel),
+            "grant": _ingest_grant(observed, name, channel, put=(SOURCE_BROADCAST,)),
         }
         for channel in sorted(carried, key=lambda c: c.channel_id)
     ]
@@ -191,7 +202,13 @@ def _transcoder(channel: ChannelPlan, observed: ObservedState) -> WorkloadIntent
         "tenant_id": channel.tenant_id,
         "space": space_of(channel.channel_id),
         "origins": [origin.spec() for origin in observed.origins(channel.input_node_id)],
-        "grant": _service_grant(observed, name, channel),
+        "grant": observed.service_grant(
+            name, space_of(channel.channel_id), tenant_id=channel.tenant_id, put=(BROADCAST,), get=()
+        ),
+        "ingest": {
+            "space": ingest_space_of(channel.channel_id),
+            "grant": _ingest_grant(observed, name, channel, get=("",)),
+        },
         "profile": profile_spec(PROFILES[channel.profile]),
     }
     return WorkloadIntent(
@@ -228,5 +245,14 @@ def profile_spec(profile: Profile) -> dict[str, Any]:
     }
 
 
-def _service_grant(observed: ObservedState, workload: str, channel: ChannelPlan) -> str:
-    return observed.service_grant(workload, space_of(channel.channel_id), tenant_id=channel.tenant_id)
+def _ingest_grant(
+    observed: ObservedState,
+    workload: str,
+    channel: ChannelPlan,
+    *,
+    put: tuple[str, ...] = (),
+    get: tuple[str, ...] = (),
+) -> str:
+    return observed.service_grant(
+        workload, ingest_space_of(channel.channel_id), tenant_id=channel.tenant_id, put=put, get=get
+    )

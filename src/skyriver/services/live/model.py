@@ -202,12 +202,20 @@ def is_wanted(since: datetime | None, ended_at: datetime | None, now: datetime) 
 
 
 BROADCAST = "live"
-"""The broadcast that viewers get. The station's `src` is in the same space and is not for them."""
+"""The broadcast that viewers get, in the channel's space: nothing else is there."""
+SOURCE_BROADCAST = "src"
+"""What the station publishes for the transcoder, in the channel's ingest space."""
 
 
 def space_of(channel_id: str) -> str:
-    """The channel's space on the fabric."""
+    """The viewers' space of a channel on the fabric. Who may enter it may have all of it, so that relays share it out
+    natively: a scope within a space would be copied frame by frame."""
     return f"live/{channel_id}"
+
+
+def ingest_space_of(channel_id: str) -> str:
+    """The space between a channel's station and its transcoder. No viewer's grant opens it."""
+    return f"ingest/{channel_id}"
 
 
 def channel_of(space: str) -> str | None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from skyriver.platform.dispatch import RankedEdge, Viewer
 from skyriver.platform.fabric_keys import GrantKeys
 from skyriver.services.live.cloud import Cloud
-from skyriver.services.live.model import BROADCAST, ChannelState, space_of
+from skyriver.services.live.model import ChannelState, space_of
 from skyriver.services.live.records import ChannelRecord
 from skyriver.services.live.shapes import EdgeShape, WatchTicket
 
@@ -38,7 +38,7 @@ def issue_ticket(
     """
     space = space_of(channel.id)
     edges = cloud.edges_for(Viewer(viewer, space, region))
-    grant = grants.mint_viewer(space, tenant_id=channel.tenant_id, get=(BROADCAST,), lifetime=GRANT_LIFETIME)
+    grant = grants.mint_viewer(space, tenant_id=channel.tenant_id, get=("",), lifetime=GRANT_LIFETIME)
     return WatchTicket(
         channel_id=channel.id,
         space=space,

@@ -15,7 +15,7 @@ import pytest
 from skyriver.fabric import Catalog, Endpoint, MediaFrame
 from skyriver.services.live.rtmp import key_sha256
 from skyriver.services.live.workloads import station
-from tests.fabric.rig import SPACE, running_relay, service_grant
+from tests.fabric.rig import running_relay, service_grant
 from tests.services.live.media import samples
 from tests.services.live.workloads.harness import Child, running
 from tests.services.live.workloads.publishers import AAC, H264, PICTURE, SOUND, needs_ffmpeg, pushing
@@ -23,6 +23,7 @@ from tests.services.live.workloads.watching import Watcher, watching
 
 pytestmark = [pytest.mark.ffmpeg, needs_ffmpeg]
 
+INGEST = "ingest/ch_1"
 KEY, OTHER_KEY = "sky_pub_one", "sky_pub_two"
 
 
@@ -30,10 +31,10 @@ def spec(relay: Endpoint, *, keys: tuple[str, ...] = (KEY, OTHER_KEY), takeover:
     channel = {
         "channel_id": "ch_1",
         "tenant_id": "tn_1",
-        "space": SPACE,
+        "space": INGEST,
         "key_sha256": [key_sha256(key) for key in keys],
         "takeover": takeover,
-        "grant": service_grant(),
+        "grant": service_grant(INGEST),
     }
     origin = {"url": relay.url, "certificate_sha256": list(relay.certificate_sha256)}
     return {"host": "127.0.0.1", "rtmp_port": 0, "origins": [origin], "channels": [channel]}
@@ -47,7 +48,7 @@ async def a_station(tmp_path: Path, **changes: Any) -> AsyncIterator[tuple[Child
         running(station.main, spec(relay.endpoint, **changes), tmp_path) as child,
     ):
         port = (await child.says("ready"))["rtmp_port"]
-        async with watching(relay.endpoint, "src") as watcher:
+        async with watching(relay.endpoint, "src", INGEST) as watcher:
             yield child, f"rtmp://127.0.0.1:{port}/live", relay.endpoint, watcher
 
 
@@ -87,13 +88,13 @@ async def test_a_publisher_that_comes_back_goes_on_in_the_same_tracks(tmp_path: 
         smaller = ["-f", "lavfi", "-i", "testsrc2=size=320x240:rate=30"]
         async with pushing(f"{url}/{KEY}", inputs=[*smaller, *SOUND]):
             second = await child.says("input", lambda e: e["state"] == "started")
-            after = await watcher.take("video", 60)
+            after = await watcher.take("video", 90)
     assert stopped["since_us"] == first["since_us"] < second["since_us"]
-    newest_us = max(f.pts_us for f in before)
-    resumed = [f for f in after if f.pts_us > newest_us]
     assert grows(before + after)
-    pictures = samples.decode_video([(f.pts_us, f.payload) for f in resumed[-30:] if f.group == resumed[-1].group])
-    assert pictures == [] or pictures[-1].width == 320
+    newest = [f for f in after if f.group == after[-1].group]  # 90 frames are two GOPs: it begins among them
+    assert newest[0].keyframe
+    pictures = samples.decode_video([(f.pts_us, f.payload) for f in newest])
+    assert {p.width for p in pictures} == {320}
     assert (second["width"], second["height"]) == (320, 240)
 
 

@@ -25,6 +25,7 @@ from tests.services.live.workloads.harness import running, running_process
 from tests.services.live.workloads.watching import watching
 
 FPS = 30
+INGEST = "ingest/ch_1"
 
 
 def spec(relay: Endpoint, profile: ProfileName = ProfileName.LIGHT) -> dict[str, Any]:
@@ -34,6 +35,7 @@ def spec(relay: Endpoint, profile: ProfileName = ProfileName.LIGHT) -> dict[str,
         "space": SPACE,
         "origins": [{"url": relay.url, "certificate_sha256": list(relay.certificate_sha256)}],
         "grant": service_grant(),
+        "ingest": {"space": INGEST, "grant": service_grant(INGEST)},
         "profile": profile_spec(PROFILES[profile]),
     }
 
@@ -44,7 +46,7 @@ async def src(relay: Endpoint, *, sound: bool = True, width: int = 960, height: 
     loop = asyncio.get_running_loop()
     units = samples.video(2, width=width, height=height, gop=45, bframes=2, start_us=0)
     aac = samples.sound(2, start_us=0)
-    publisher = Publisher([relay], SPACE, service_grant)
+    publisher = Publisher([relay], INGEST, lambda: service_grant(INGEST))
     broadcast = publisher.broadcast("src")
     video = broadcast.video("video", VideoTrack(avc3_codec(units[0].payload) or "", width, height, FPS))
     audio = broadcast.audio("audio", AudioTrack("mp4a.40.2", 44_100, 2, aac.config)) if sound else None

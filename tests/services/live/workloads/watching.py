@@ -36,9 +36,9 @@ class Watcher:
 
 
 @asynccontextmanager
-async def watching(relay: Endpoint, path: str) -> AsyncIterator[Watcher]:
+async def watching(relay: Endpoint, path: str, space: str = SPACE) -> AsyncIterator[Watcher]:
     """A viewer of `path` for the length of a block."""
-    subscriber = Subscriber([relay], SPACE, viewer_grant, path)
+    subscriber = Subscriber([relay], space, lambda: viewer_grant(space), path)
     running = asyncio.ensure_future(subscriber.run())
     watcher = Watcher(subscriber)
     try:

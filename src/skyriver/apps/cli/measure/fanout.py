@@ -228,7 +228,7 @@ async def _relay(limits: dict[str, Any]) -> AsyncIterator[tuple[Child, dict[str,
     """A relay in its own process, with a publisher in this one; yields it and its viewers' spec."""
     key = SigningKey("bench", Ed25519PrivateKey.generate())
     service = key.sign(root=SPACE, put=[""], get=[""], cluster=True, lifetime=GRANT_LIFETIME)
-    viewer = key.sign(root=SPACE, get=[BROADCAST], lifetime=GRANT_LIFETIME)
+    viewer = key.sign(root=SPACE, get=[""], lifetime=GRANT_LIFETIME)
     with tempfile.TemporaryDirectory(prefix="skyriver-bench-") as folder:
         async with child("the relay", "-m", _WORKLOAD, "relay") as server:
             what = {"role": "origin", "host": "127.0.0.1", "port": 0, "admission": limits}

@@ -1,4 +1,4 @@
-"""One channel's way from its publisher into the space: the broadcast `src`, which outlives each publisher.
+"""One channel's way from its publisher into its ingest space: the broadcast `src`, which outlives each publisher.
 
 The broadcast is opened by the first publisher and kept for `HOLD` after the last one left, so that an encoder that
 reconnects goes on in the same tracks: same `Timeline` (times only grow), same group cutters (numbers only grow).
@@ -19,11 +19,11 @@ from skyriver.kernel.clock import MediaClock
 from skyriver.services.live.media.flow import Flow
 from skyriver.services.live.media.groups import AudioCutter, GroupCutter
 from skyriver.services.live.media.high_water import HighWater
-from skyriver.services.live.model import HOLD
+from skyriver.services.live.model import HOLD, SOURCE_BROADCAST
 from skyriver.services.live.rtmp import AudioConfig, AudioFrame, EndReason, Publishing, VideoConfig, VideoFrame
 from skyriver.services.live.timestamps import Timeline
 
-VIDEO, AUDIO, SRC = "video", "audio", "src"
+VIDEO, AUDIO = "video", "audio"
 
 AUDIO_WITHIN_US = 300_000
 """How long the first announcement waits for sound to be described; encoders send both headers before any frame."""
@@ -166,7 +166,7 @@ class ChannelIngest:
         """Offer (or describe anew) what this publisher sends."""
         if self._out is None:
             publisher = Publisher(self._origins, self._space, self._grant)
-            self._out = _Out(publisher, publisher.broadcast(SRC), self._start(publisher.run()))
+            self._out = _Out(publisher, publisher.broadcast(SOURCE_BROADCAST), self._start(publisher.run()))
         out = self._out
         if (video := current.video) is not None:
             out.video = out.broadcast.video(VIDEO, VideoTrack(video.codec, video.width, video.height, video.fps))

@@ -1,6 +1,8 @@
-"""`live.transcoder`: reads a channel's `src`, publishes its `live`: the source, the ladder, AAC and Opus.
+"""`live.transcoder`: reads `src` in a channel's ingest space, publishes `live` in its viewers' space: the source, the
+ladder, AAC and Opus.
 
-Spec: {channel_id, tenant_id, space, origins: [{url, certificate_sha256}], grant, profile: {renditions, audio}}.
+Spec: {channel_id, tenant_id, space, grant, ingest: {space, grant}, origins: [{url, certificate_sha256}],
+profile: {renditions, audio}}.
 Metrics, 1 Hz: {renditions: [{name, width, height, bitrate_bps, fps, delay_ms}], audio: [...], delay_ms, ...counters}.
 
 Nothing of `live` is announced before the whole ladder is known (or `ANNOUNCE_WITHIN_S` have passed): a catalog that
@@ -24,7 +26,7 @@ from skyriver.kernel.clock import MediaClock
 from skyriver.services.live.media.engine import Engine
 from skyriver.services.live.media.flow import Flow
 from skyriver.services.live.media.units import AudioTrack, Encoded, Output, TrackEnded, Unit, VideoTrack
-from skyriver.services.live.model import Rendition, fit_ladder
+from skyriver.services.live.model import BROADCAST, SOURCE_BROADCAST, Rendition, fit_ladder
 from skyriver.services.live.workloads.specs import endpoints
 
 SOURCE, AAC, OPUS = "source", "aac", "opus"
@@ -36,12 +38,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TranscoderSpec:
-    """What to transcode, from where to where. `grant` is renewed while the process runs."""
+    """What to transcode, from where to where. Grants are renewed while the process runs."""
 
     channel_id: str
     space: str
-    origins: tuple[Endpoint, ...]
     grant: str
+    ingest_space: str
+    ingest_grant: str
+    origins: tuple[Endpoint, ...]
     renditions: tuple[Rendition, ...]
     opus_bitrate_bps: int
 
@@ -52,8 +56,10 @@ class TranscoderSpec:
         return cls(
             channel_id=spec["channel_id"],
             space=spec["space"],
-            origins=endpoints(spec["origins"]),
             grant=spec["grant"],
+            ingest_space=spec["ingest"]["space"],
+            ingest_grant=spec["ingest"]["grant"],
+            origins=endpoints(spec["origins"]),
             renditions=tuple(Rendition(**rendition) for rendition in profile.get("renditions", ())),
             opus_bitrate_bps=audio.get("opus", 96_000),
         )
@@ -62,7 +68,7 @@ class TranscoderSpec:
         """Whether `new` asks for another ladder, space or relays. A new grant, or another order of relays, does not."""
 
         def essence(spec: TranscoderSpec) -> tuple[object, ...]:
-            return spec.space, spec.renditions, spec.opus_bitrate_bps, frozenset(spec.origins)
+            return spec.space, spec.ingest_space, spec.renditions, spec.opus_bitrate_bps, frozenset(spec.origins)
 
         return essence(self) != essence(new)
 
@@ -126,18 +132,15 @@ class Transcoder:
     def __init__(self, spec: TranscoderSpec, channel: ChildChannel) -> None:
         self.spec = spec
         self._channel = channel
-        self._publisher = Publisher(spec.origins, spec.space, self._grant)
-        self._subscriber = Subscriber(spec.origins, spec.space, self._grant, "src")
-        self._live = LiveBroadcast(self._publisher.broadcast("live"), MediaClock())
+        self._publisher = Publisher(spec.origins, spec.space, lambda: self.spec.grant)
+        self._subscriber = Subscriber(spec.origins, spec.ingest_space, lambda: self.spec.ingest_grant, SOURCE_BROADCAST)
+        self._live = LiveBroadcast(self._publisher.broadcast(BROADCAST), MediaClock())
         self._engine: Engine | None = None
         self._source = Catalog()
         self._described = asyncio.Event()  # a catalog has come: the engine runs
 
-    def _grant(self) -> str:
-        return self.spec.grant
-
     def follow(self, spec: TranscoderSpec) -> None:
-        """Take over a renewed grant."""
+        """Take over renewed grants."""
         self.spec = spec
 
     async def run(self) -> None:
