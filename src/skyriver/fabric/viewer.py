@@ -156,6 +156,11 @@ class Viewer:
         self._warming: asyncio.Future[None] | None = None
         self._leaving: set[asyncio.Future[None]] = set()
 
+    @property
+    def standby_ready(self) -> bool:
+        """Whether a connected session to another edge waits to take over; never with a single edge."""
+        return self._warm is not None
+
     async def run(self) -> None:
         """Watch until cancelled."""
         stalls_in_a_row = 0

@@ -64,6 +64,17 @@ def test_an_unexpected_end_is_followed_by_a_doubling_capped_back_off() -> None:
     assert reconciler.slots["wl_1"].restarts == 10
 
 
+def test_a_process_that_is_killed_on_request_is_back_at_once_however_often() -> None:
+    reconciler = Reconciler()
+    running(reconciler, work())
+    for number in range(50):
+        reconciler.kill_ordered("wl_1")
+        assert reconciler.ended("wl_1", number / 10) == [Start(work())]
+    assert reconciler.slots["wl_1"].restarts == 50
+    assert reconciler.ended("wl_1", 6.0) == []  # and the first crash of its own waits no longer than any first one
+    assert reconciler.next_due_s() == pytest.approx(6.05)
+
+
 def test_a_new_spec_is_told_and_a_wished_restart_is_no_failure() -> None:
     reconciler = Reconciler()
     running(reconciler, work(value=1))

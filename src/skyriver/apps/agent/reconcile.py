@@ -9,7 +9,8 @@ One `Slot` for each workload that is wanted or still running:
 
 Rules:
 - An unexpected end is followed by a restart after a back-off that doubles from 0.05 s to 5 s, and starts over once a
-  process has lived for 10 s. A child that asks for a restart gets it without back-off.
+  process has lived for 10 s. A child that asks for a restart gets it without back-off, and so does one that is killed
+  on request: a drill says nothing about the child, and a hundred of them are no crash loop.
 - A changed spec is a command to the running child, not a restart; the child decides what it can take over.
 - Work that leaves the plan drains. If it comes back meanwhile, it is started again after the old process has ended:
   there are never two processes of one workload.
@@ -92,6 +93,7 @@ class Slot:
     back_off_s: float = 0.0
     restarts: int = 0
     asked_restart: bool = False
+    kill_ordered: bool = False
     terminated: bool = False
     pid: int | None = None
     ready: dict[str, Any] | None = None
@@ -169,6 +171,11 @@ class Reconciler:
                 return self._leave(workload_id, slot, now_s)
         return []
 
+    def kill_ordered(self, workload_id: str) -> None:
+        """Somebody has the process killed on purpose."""
+        if (slot := self.slots.get(workload_id)) is not None:
+            slot.kill_ordered = True
+
     def ended(self, workload_id: str, now_s: float) -> list[Action]:
         """The process has ended (or could not be started)."""
         slot = self.slots.get(workload_id)
@@ -179,13 +186,14 @@ class Reconciler:
             del self.slots[workload_id]
             return [] if self._stopping else [Forget(workload_id)]
         expected = slot.asked_restart or slot.phase is Phase.LEAVING
-        slot.phase, slot.asked_restart = Phase.WAITING, False
-        if expected:
+        ordered = slot.kill_ordered
+        slot.phase, slot.asked_restart, slot.kill_ordered = Phase.WAITING, False, False
+        slot.restarts += not expected
+        if expected or ordered:
             slot.due_s = now_s
             return self.tick(now_s)
         if now_s - slot.started_s >= HEALTHY_AFTER_S:
             slot.back_off_s = 0.0
-        slot.restarts += 1
         slot.back_off_s = min(max(slot.back_off_s * 2, BACK_OFF_FIRST_S), BACK_OFF_LAST_S)
         slot.due_s = now_s + slot.back_off_s
         return []

@@ -106,10 +106,11 @@ class Supervisor:
         await self._news.put(_Stop())
 
     def kill(self, workload_id: str, number: signal.Signals) -> int | None:
-        """Signal a workload's process now; its pid, or None when it has none."""
-        child = self._children.get(workload_id)
-        pid = child.pid if child else None
-        return pid if child is not None and pid is not None and child.signal(number) else None
+        """Signal a workload's process now, on request; its pid, or None when it has none."""
+        pid = self._signal(workload_id, number)
+        if pid is not None:
+            self._reconciler.kill_ordered(workload_id)  # its end is news that comes through the queue, thus later
+        return pid
 
     async def run(self) -> None:
         """Until `stop`; cancelled, it kills all processes."""
@@ -121,6 +122,11 @@ class Supervisor:
                 stopping = stopping or isinstance(news, _Stop)
                 for action in self._react(news, now_s):
                     self._carry_out(action, tasks)
+
+    def _signal(self, workload_id: str, number: signal.Signals) -> int | None:
+        child = self._children.get(workload_id)
+        pid = child.pid if child else None
+        return pid if child is not None and pid is not None and child.signal(number) else None
 
     async def _next(self) -> _News | None:
         due_s = self._reconciler.next_due_s()
@@ -175,7 +181,7 @@ class Supervisor:
                     child.send(command | self._context(action.workload_id) if command["cmd"] == "spec" else command)
             case Signal():
                 log.warning("%s is told %s: it did not drain in time.", action.workload_id, action.signal.name)
-                self.kill(action.workload_id, action.signal)
+                self._signal(action.workload_id, action.signal)
             case Forget():
                 shutil.rmtree(self._workload_dir(action.workload_id), ignore_errors=True)
 

@@ -27,8 +27,6 @@ from skyriver.kernel.errors import NotReady, SkyriverError
 WHOLE_TIMEOUT_S = 30.0
 RECEIVING_WITHIN_S = 0.5
 POLL_S = 0.1
-SETTLE_S = 4.0  # before each kill: viewers have a standby again (a dial to a dead edge takes 2 s to fail); else two
-# failures at once would be measured as one
 
 
 class Stage(StrEnum):
@@ -95,7 +93,6 @@ async def drill(
     async with asyncio.TaskGroup() as tasks:
         watching = [tasks.create_task(viewer.run()) for viewer in audience]
         for number in range(times):
-            await asyncio.sleep(SETTLE_S)
             await _whole(sky, stage, found.id, audience)
             switches = sum(len(viewer.arrivals.edges) for viewer in audience)
             report.kills.append(await _kill(sky, stage, found.id, audience))
@@ -107,22 +104,25 @@ async def drill(
 
 
 async def _whole(sky: Client, stage: Stage, channel: str, audience: list[HeadlessViewer]) -> None:
-    """Wait until every viewer receives frames, and the cloud could survive the next kill.
+    """Wait until every viewer receives frames, has its standby where there are two edges, and the cloud could survive
+    the next kill: two failures at once would be measured as one.
 
     Raises:
         NotReady: it did not become whole in time; killing more would measure something else.
     """
     deadline_s = time.monotonic() + WHOLE_TIMEOUT_S
-    receiving = edges = 0
+    receiving = standing_by = edges = 0
     while time.monotonic() < deadline_s:
         receiving = sum(viewer.receives(RECEIVING_WITHIN_S) for viewer in audience)
+        standing_by = sum(viewer.standby_ready for viewer in audience)
         edges = await _edges(sky, channel)
-        if receiving == len(audience) and edges >= (2 if stage is Stage.EDGE else 1):
+        protected = edges == 1 or standing_by == len(audience)
+        if receiving == len(audience) and protected and edges >= (2 if stage is Stage.EDGE else 1):
             return
         await asyncio.sleep(POLL_S)
     raise NotReady(
         f"The drill stopped: after {WHOLE_TIMEOUT_S:.0f} s {receiving} of {len(audience)} viewers receive frames, "
-        f"and {edges} edges serve the channel.",
+        f"{standing_by} have a standby, and {edges} edges serve the channel.",
         hint="Is the channel live (`skyriver channel show`)? An edge drill needs two edges (`skyriver status`).",
     )
 

@@ -69,6 +69,11 @@ class HeadlessViewer:
         last = self.arrivals.last
         return last is not None and monotonic_s() - last.at_s <= within_s
 
+    @property
+    def standby_ready(self) -> bool:
+        """Whether this viewer's next edge is connected already."""
+        return self._viewer is not None and self._viewer.standby_ready
+
     async def run(self) -> None:
         """Watch until cancelled. Raises what the API says when it gives no first ticket."""
         silence_native_logs()
