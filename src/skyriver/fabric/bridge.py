@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -37,14 +37,19 @@ MEDIA_NUMBERED_FROM = 1_000_000  # slots of 2 s since 1970 are near 9e8; a sessi
 OPEN_GROUPS = 3  # how many groups of one track may be in flight; older ones are closed
 _IDLE_TRACK_S = 5.0  # a track nobody wants is fed this much longer, for the next viewer
 _RETRY_S = 0.2
+_SUBSCRIBE_TIMEOUT_S = 2.0
 NATIVE_CATALOG = "catalog.json"  # where the library's own publishers (browsers) put their catalog
 
 
 @dataclass(eq=False)
 class Feeder:
-    """One session's offer of one path."""
+    """One session's offer of one path.
 
-    consumer: moq.BroadcastConsumer
+    `resolve` gives the broadcast as it is offered now. It is asked for each subscription: a publisher that went and
+    came back shows as one announcement, and what was resolved before is dead for ever.
+    """
+
+    resolve: Callable[[], Awaitable[moq.BroadcastConsumer]]
     cost: int
     order: int
     native_catalog: bool = False  # an untrusted publisher that speaks the stock library
@@ -188,7 +193,7 @@ class DurableBroadcast:
         try:
             upstream = await self._subscribe(feeder, name)
             track = request.accept(upstream.info())
-        except moq.Error as error:
+        except (moq.Error, TimeoutError) as error:
             log.info("a track was asked for that its publisher has not", extra={"track": name, "reason": str(error)})
             return
         merge = GroupMerge(track.create_group)
@@ -214,7 +219,7 @@ class DurableBroadcast:
             feeder = await self._any_feeder()
             try:
                 return feeder, await self._subscribe(feeder, name)
-            except moq.Error:
+            except (moq.Error, TimeoutError):
                 await self._feeder_change(feeder)
 
     async def _any_feeder(self) -> Feeder:
@@ -225,7 +230,9 @@ class DurableBroadcast:
             return feeder
 
     async def _subscribe(self, feeder: Feeder, name: str) -> moq.TrackConsumer:
-        return await feeder.consumer.subscribe_track(feeder.track_name(name), moq.live_subscription())
+        async with asyncio.timeout(_SUBSCRIBE_TIMEOUT_S):
+            broadcast = await feeder.resolve()
+            return await broadcast.subscribe_track(feeder.track_name(name), moq.live_subscription())
 
     async def _copy(
         self, feeder: Feeder, upstream: moq.TrackConsumer, track: moq.TrackProducer, merge: GroupMerge

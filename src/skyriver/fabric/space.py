@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from skyriver.fabric import moq
@@ -19,7 +20,6 @@ log = logging.getLogger(__name__)
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 """Runs work that must not outlive the relay, and whose failure must not end it."""
 
-_RESOLVE_TIMEOUT_S = 5.0
 MAX_BROADCASTS_PER_SESSION = 64
 _orders = itertools.count()
 
@@ -126,12 +126,8 @@ class Gate:
             if feeding[1].cost == cost:
                 return
             await feeding[0].detach(feeding[1])
-        try:
-            async with asyncio.timeout(_RESOLVE_TIMEOUT_S):
-                consumer = await self._inbox.announced_broadcast(path)
-        except (moq.Error, TimeoutError):
-            return
-        feeder = Feeder(consumer, cost, next(_orders), native_catalog=self._native_catalog)
+        resolve = partial(self._inbox.announced_broadcast, path)
+        feeder = Feeder(resolve, cost, next(_orders), native_catalog=self._native_catalog)
         broadcast = self._broadcast(path)
         self._feeding[path] = (broadcast, feeder)
         await broadcast.attach(feeder)
