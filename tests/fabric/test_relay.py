@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -253,6 +254,17 @@ async def test_a_taken_port_is_a_clear_error(tmp_path: Path) -> None:
         with pytest.raises(BaseExceptionGroup) as failed:
             await start_relay(tmp_path / "b", port=port)
         assert failed.group_contains(WorldBroke, match=str(port), depth=2)
+
+
+async def test_a_taken_port_is_passed_over_for_the_next(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        async with running_relay(tmp_path, ports=(port, 0)) as relay:
+            assert not relay.endpoint.url.endswith(f":{port}")
+            sides = {"publish": moq.new_origin(), "subscribe": moq.new_origin()}
+            async with moq.connect(relay.endpoint, SPACE, viewer_grant(), **sides):
+                await relay.reports.until(lambda r: any(m.sessions for m in r.metrics))
 
 
 async def test_a_failing_session_never_takes_the_relay_with_it(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 The library cannot change a listening server's certificate, and closing a server ends its sessions. So a successor
 listens on the next of the relay's ports, new tickets name it, and the old one goes on until its certificate expires or
-a day has passed (no ticket lives longer than that), whichever is first.
+a day has passed (no ticket lives longer than that), whichever is first. A port that somebody else has taken
+is passed over for the relay's next one.
 """
 
 from __future__ import annotations
@@ -70,27 +71,38 @@ class Listeners:
                 log.info("a new certificate is in use", extra={"expires_at": certificate.expires_at.isoformat()})
 
     async def _listen(self, certificate: certificates.Certificate, tasks: asyncio.TaskGroup) -> asyncio.Task[None]:
-        port = self._config.ports[self._ports_used % len(self._config.ports)]
-        self._ports_used += 1
-        server = moq.Server(
-            f"{self._config.host}:{port}",
-            tls_cert=[str(certificate.chain_path)],
-            tls_key=[str(certificate.key_path)],
-            publish=moq.new_origin(),
-            subscribe=moq.new_origin(),
-        )
-        stack = AsyncExitStack()
-        try:
-            await stack.enter_async_context(server)
-        except moq.Error as error:
-            hint = "Stop whatever listens there, or give this relay another port."
-            raise WorldBroke(f"Listening on UDP {self._config.host}:{port} failed: {error}.", hint=hint) from error
+        server, stack = await self._bind(certificate)
         bound_port = server.local_addr.rsplit(":", 1)[1]
         host = self._config.advertise_host or self._config.host
         host = f"[{host}]" if ":" in host else host
         pins = () if certificate.operator_owned else (certificate.sha256,)
         self._on_listening((moq.Endpoint(f"https://{host}:{bound_port}", pins),))
         return tasks.create_task(self._serve(server, stack))
+
+    async def _bind(self, certificate: certificates.Certificate) -> tuple[moq.Server, AsyncExitStack]:
+        """The first of the relay's ports, beginning with the one that is due, that can be had."""
+        ports = self._config.ports
+        for left in reversed(range(len(ports))):
+            port = ports[self._ports_used % len(ports)]
+            self._ports_used += 1
+            server = moq.Server(
+                f"{self._config.host}:{port}",
+                tls_cert=[str(certificate.chain_path)],
+                tls_key=[str(certificate.key_path)],
+                publish=moq.new_origin(),
+                subscribe=moq.new_origin(),
+            )
+            stack = AsyncExitStack()
+            try:
+                await stack.enter_async_context(server)
+                return server, stack
+            except moq.Error as error:
+                message = f"Listening on UDP {self._config.host}:{port} failed: {error}."
+                if not left:
+                    hint = "Stop whatever listens there, or give this relay another port."
+                    raise WorldBroke(message, hint=hint) from error
+                log.warning("%s The relay's next port is tried.", message)
+        raise AssertionError("unreachable: a relay has at least one port")
 
     async def _serve(self, server: moq.Server, stack: AsyncExitStack) -> None:
         async with stack:

@@ -97,7 +97,7 @@ class RelayWorkload:
         advertise = spec.get("advertise_host") or host
         return RelayConfig(
             host=host,
-            ports=(port, port + 1) if port else (0,),
+            ports=_ports(host, port),
             certificate_folder=data_dir / "certificates",
             certificate_hosts=tuple(dict.fromkeys((advertise, "localhost", "127.0.0.1"))),
             operator_certificate=_operator_certificate(spec.get("certificate")),
@@ -141,6 +141,13 @@ class RelayWorkload:
             to_us=int(usage.to_at.timestamp() * 1e6),
             final=usage.final,
         )
+
+
+def _ports(host: str, port: int) -> tuple[int, ...]:
+    """The ports to try, in order. No firewall counts on them on loopback: any free one is better than none there."""
+    if not port:
+        return (0,)
+    return (port, port + 1, 0) if host in ("127.0.0.1", "::1") else (port, port + 1)
 
 
 def _endpoints(entries: Iterable[Mapping[str, Any]]) -> tuple[Endpoint, ...]:
