@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 
 import pytest
 
+from skyriver.apps.cloud.ports import free_range
 from skyriver.fabric import AudioTrack, Endpoint, Publisher, Subscriber
 from skyriver.platform.dispatch import Viewer
 from skyriver.platform.fabric_keys import GrantKeys
 from skyriver.platform.workloads import ObservedState
 from skyriver.platform.workloads.cluster import NoEdge
 from tests.apps.agent.small_cluster import PATIENCE_S, AgentProcess, SmallCluster
+
+FIRST_PORT = 24433  # where nothing else looks for free ports
 
 
 async def core_and_edges(cluster: SmallCluster) -> tuple[AgentProcess, AgentProcess, AgentProcess]:
@@ -87,3 +91,27 @@ async def test_an_edge_fills_from_the_origins_with_its_grant(relay_cluster: Smal
         await cluster.until(lambda o: sum(w.metric("viewers") for w in o.relays("edge")) == 0)
         for task in running:
             task.cancel()
+
+
+async def test_a_machine_that_comes_back_with_other_ports_serves_on_those(relay_cluster: SmallCluster) -> None:
+    """Another program may have taken the old ports in the meantime."""
+    cluster = relay_cluster
+    first = free_range("127.0.0.1", FIRST_PORT, 4, udp=True)
+    token = await cluster.join_token(await cluster.site("core"))
+    agent = await cluster.start_agent("core", token, "--ports", f"{first}-{first + 3}")
+    before = await cluster.until(lambda observed: len(serving_on(observed, first)) == 2)
+    await agent.stop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind(("127.0.0.1", first))
+        other = free_range("127.0.0.1", FIRST_PORT, 4, udp=True)
+        await cluster.start_agent("core", "", "--ports", f"{other}-{other + 3}")
+        after = await cluster.until(lambda observed: len(serving_on(observed, other)) == 2)
+    assert serving_on(before, first) == serving_on(after, other) != []
+    actions = [entry["action"] for entry in (await cluster.call("GET", "/v1/audit"))["items"]]
+    assert actions.count("node.machine_changed") == 1
+
+
+def serving_on(observed: ObservedState, first_port: int) -> list[str]:
+    """The names of the relays that serve on the four ports from `first_port` on."""
+    ports = range(first_port, first_port + 4)
+    return sorted(w.name for w in observed.of_kind("relay") if w.serving and w.ready.get("port") in ports)

@@ -108,6 +108,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("GET", "/v1/workloads"): Case("operator"),
     ("POST", "/v1/workloads/{workload_id}/kill"): Case("operator", body={"signal": "KILL"}),
     ("GET", "/v1/node/plan"): Case("node"),
+    ("PUT", "/v1/node/machine"): Case("node", body={"address": "127.0.0.1", "cores": 1, "memory_bytes": 1}),
     ("GET", "/v1/usage"): Case("viewer"),
     ("GET", "/v1/channels"): Case("viewer", query=_cursor),
     ("POST", "/v1/channels"): Case("member", body={"name": "Mine", "slug": "stage"}),

@@ -137,3 +137,16 @@ def test_simulated_cluster_never_loses_or_doubles_work(seed: int) -> None:
                 assert old.state is NodeState.DEAD or old.draining, where
                 assert a.generation == before[a.name].generation + 1, where
         assert not plan(list(intents.values()), assignments, list(nodes.values()), PLACEMENT), where
+
+
+def test_a_port_outside_the_nodes_new_range_is_replaced() -> None:
+    relays = [intent(f"relay{i}", node_id="a", wants_port=True) for i in range(3)]
+    placed = settle(relays, [node("a", ports=(4433, 4452))])
+    assert [a.port for a in placed.values()] == [4433, 4435, 4437]
+    after = settle(relays, [node("a", ports=(4437, 4456))], list(placed.values()))
+    assert {name: (a.port, a.generation) for name, a in after.items()} == {
+        "relay0": (4439, 2),
+        "relay1": (4441, 2),
+        "relay2": (4437, 1),  # still inside: it stays, and so do its viewers
+    }
+    assert settle(relays, [node("a", ports=(0, 0))], list(after.values())) == after

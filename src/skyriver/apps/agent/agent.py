@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from skyriver.apps.agent.control_plane import ControlPlane
-from skyriver.apps.agent.identity import Identity, join, load_identity
+from skyriver.apps.agent.identity import Identity, join, load_identity, machine
 from skyriver.apps.agent.measure import Measure
 from skyriver.apps.agent.node_metrics import NodeMetrics, serve_metrics
 from skyriver.apps.agent.plans import NodePlan, PlanKeeper
@@ -92,7 +92,7 @@ class Node:
         self._measure = Measure(self._supervisor.slots)
         self._heart = Heart(identity, self._bus, self._supervisor.slots, self._measure)
         self._usage = UsageSender(identity, self._bus, self._spool)
-        self._plans = PlanKeeper(identity, control_plane, settings.plan_path, self._apply)
+        self._plans = PlanKeeper(identity, control_plane, settings.plan_path, machine(settings), self._apply)
 
     async def run(self, stop: asyncio.Event, say: Callable[..., None]) -> None:
         """Until `stop` is set and every child has drained."""

@@ -1,4 +1,4 @@
-"""The two questions a node asks the API: may I join, and what is my plan."""
+"""What a node says to the API: let me join, this is my machine, what is my plan."""
 
 from __future__ import annotations
 
@@ -32,8 +32,13 @@ class ControlPlane:
 
     async def plan(self, node_id: str, key: Ed25519PrivateKey) -> dict[str, Any]:
         """`GET /v1/node/plan`; raises as `join`."""
-        headers = {"Authorization": f"Bearer {node_token(node_id, key)}"}
-        return await self._ask("fetch the plan", self._http.build_request("GET", "/v1/node/plan", headers=headers))
+        request = self._http.build_request("GET", "/v1/node/plan", headers=_signed(node_id, key))
+        return await self._ask("fetch the plan", request)
+
+    async def describe_machine(self, node_id: str, key: Ed25519PrivateKey, body: dict[str, Any]) -> None:
+        """`PUT /v1/node/machine`; raises as `join`."""
+        request = self._http.build_request("PUT", "/v1/node/machine", json=body, headers=_signed(node_id, key))
+        await self._ask("describe this machine", request)
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -56,3 +61,7 @@ class ControlPlane:
         if response.status_code >= 500 or response.status_code == 429:
             raise NotReady(message, hint=hint)
         raise _KINDS.get(response.status_code, InvalidInput)(message, hint=hint)
+
+
+def _signed(node_id: str, key: Ed25519PrivateKey) -> dict[str, str]:
+    return {"Authorization": f"Bearer {node_token(node_id, key)}"}

@@ -9,6 +9,7 @@ import os
 import platform
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -97,11 +98,7 @@ async def join(settings: AgentSettings, control_plane: ControlPlane) -> Identity
         "token": settings.token,
         "name": settings.name or platform.node().split(".")[0] or "node",
         "public_key": encode_public_key(key.public_key()),
-        "address": settings.address,
-        "cores": os.cpu_count() or 1,
-        "memory_bytes": psutil.virtual_memory().total,
-        "first_port": settings.first_port,
-        "last_port": settings.last_port,
+        **machine(settings),
     }
     retry_s = JOIN_RETRY_FIRST_S
     while True:
@@ -122,3 +119,14 @@ async def join(settings: AgentSettings, control_plane: ControlPlane) -> Identity
             hint=f"Start it without --site, or delete the node and {settings.data}, and join with the right token.",
         )
     return identity
+
+
+def machine(settings: AgentSettings) -> dict[str, Any]:
+    """What this machine says of itself, at the join and at every later start."""
+    return {
+        "address": settings.address,
+        "cores": os.cpu_count() or 1,
+        "memory_bytes": psutil.virtual_memory().total,
+        "first_port": settings.first_port,
+        "last_port": settings.last_port,
+    }

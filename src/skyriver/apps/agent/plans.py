@@ -1,5 +1,7 @@
 """Follows the control plane's plan: fetched when nudged, when the bus is back, and every few seconds anyway.
 
+Before the first fetch the machine is described: it may have got another address or other ports since it joined.
+
 The last plan lies on the disk. A node that starts without an API goes on with it; a node whose API is away keeps
 what it has, for any time.
 """
@@ -67,11 +69,13 @@ class PlanKeeper:
         identity: Identity,
         control_plane: ControlPlane,
         path: Path,
+        machine: dict[str, Any],
         apply: Callable[[NodePlan], Awaitable[None]],
     ) -> None:
         self._identity = identity
         self._control_plane = control_plane
         self._path = path
+        self._machine: dict[str, Any] | None = machine
         self._apply = apply
         self._wanted = asyncio.Event()
         self._last: dict[str, Any] | None = None
@@ -119,6 +123,9 @@ class PlanKeeper:
                 pass
 
     async def _fetch(self) -> None:
+        if self._machine is not None:
+            await self._control_plane.describe_machine(self._identity.node_id, self._identity.key, self._machine)
+            self._machine = None
         document = await self._control_plane.plan(self._identity.node_id, self._identity.key)
         if document == self._last:
             return

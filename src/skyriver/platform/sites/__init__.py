@@ -5,9 +5,11 @@ from skyriver.platform.sites.records import JoinTokenRecord, NodeRecord, SiteRec
 from skyriver.platform.sites.sites import (
     JOIN_TOKEN_LIFETIME,
     Joining,
+    Machine,
     create_join_token,
     create_site,
     delete_node,
+    describe_machine,
     join,
     set_draining,
 )
@@ -17,6 +19,7 @@ __all__ = [
     "BadJoinToken",
     "JoinTokenRecord",
     "Joining",
+    "Machine",
     "NoSuchNode",
     "NoSuchSite",
     "NodeNameTaken",
@@ -26,6 +29,7 @@ __all__ = [
     "create_join_token",
     "create_site",
     "delete_node",
+    "describe_machine",
     "join",
     "set_draining",
 ]

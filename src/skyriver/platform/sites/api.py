@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from skyriver.platform.identity.records import TenantRecord
 from skyriver.platform.settings import ControlPlaneSettings
@@ -66,17 +67,26 @@ class JoinToken(BaseModel):
     expires_at: datetime
 
 
-class NewNode(BaseModel):
-    """A machine that wants to join."""
+class Machine(BaseModel):
+    """What a machine says of itself: when it joins, and at every later start."""
 
-    token: str = Field(max_length=100)
-    name: str = Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    public_key: str = Field(max_length=64, description="Ed25519, 32 raw bytes, URL-safe base 64 without padding.")
     address: str = Field(min_length=1, max_length=253, description="Name or address under which viewers reach it.")
     cores: float = Field(gt=0, le=4096)
     memory_bytes: int = Field(gt=0, le=1 << 50)
     first_port: Port = Field(0, description="First UDP port for its relays; 0: any.")
     last_port: Port = Field(0, description="Last UDP port for its relays.")
+
+    def described(self) -> sites.Machine:
+        """The same in the platform's terms."""
+        return sites.Machine(self.address, self.cores, self.memory_bytes, (self.first_port, self.last_port))
+
+
+class NewNode(Machine):
+    """A machine that wants to join."""
+
+    token: str = Field(max_length=100)
+    name: str = Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    public_key: str = Field(max_length=64, description="Ed25519, 32 raw bytes, URL-safe base 64 without padding.")
 
 
 class NodeBus(BaseModel):
@@ -126,18 +136,15 @@ async def create_join_token(body: NewJoinToken, caller: Operator, writer: Writer
 @router.post("/nodes/join", status_code=201, responses=problems(401, 409))
 async def join_node(body: NewNode, runtime: RuntimeDep, writer: Writer) -> Joined:
     """Join a machine to the site of its token. No other credential is needed; the token works once."""
-    machine = sites.Joining(
-        name=body.name,
-        public_key=body.public_key,
-        address=body.address,
-        cores=body.cores,
-        memory_bytes=body.memory_bytes,
-        ports=(body.first_port, body.last_port),
-    )
-    operator = (await writer.scalars(select(TenantRecord.id).where(TenantRecord.is_operator))).first()
-    node = await sites.join(writer, body.token, machine, operator_tenant_id=operator or "")
+    joining = sites.Joining(body.name, body.public_key, body.described())
+    node = await sites.join(writer, body.token, joining, operator_tenant_id=await operator_tenant_id(writer))
     site = await writer.get_one(SiteRecord, node.site_id)
     return Joined(node_id=node.id, site=Site.model_validate(site), bus=node_bus(runtime.settings))
+
+
+async def operator_tenant_id(session: AsyncSession) -> str:
+    """Whose audit log says what nodes did: they belong to no tenant."""
+    return (await session.scalars(select(TenantRecord.id).where(TenantRecord.is_operator))).first() or ""
 
 
 def node_bus(settings: ControlPlaneSettings) -> NodeBus:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,15 +20,32 @@ JOIN_TOKEN_LIFETIME = timedelta(hours=1)  # long enough to log in to a machine a
 
 
 @dataclass(frozen=True)
-class Joining:
-    """What a machine says of itself when it joins. Ports: the UDP range its relays may use, (0, 0) for any."""
+class Machine:
+    """What a machine says of itself. Ports: the UDP range its relays may use, (0, 0) for any."""
 
-    name: str
-    public_key: str
     address: str
     cores: float
     memory_bytes: int
     ports: tuple[int, int] = (0, 0)
+
+    def columns(self) -> dict[str, Any]:
+        """The same, as a node's row has it."""
+        return {
+            "address": self.address,
+            "cores": self.cores,
+            "memory_bytes": self.memory_bytes,
+            "first_port": self.ports[0],
+            "last_port": self.ports[1],
+        }
+
+
+@dataclass(frozen=True)
+class Joining:
+    """A machine that wants to become a node."""
+
+    name: str
+    public_key: str
+    machine: Machine
 
 
 async def create_site(
@@ -73,7 +91,7 @@ async def create_join_token(
     return token, secret
 
 
-async def join(session: AsyncSession, secret: str, machine: Joining, *, operator_tenant_id: str) -> NodeRecord:
+async def join(session: AsyncSession, secret: str, joining: Joining, *, operator_tenant_id: str) -> NodeRecord:
     """Make the machine a node. The same machine (same key) may repeat it: the first answer may have been lost.
 
     Raises:
@@ -81,7 +99,7 @@ async def join(session: AsyncSession, secret: str, machine: Joining, *, operator
         BadPublicKey: the machine's key is none.
         NodeNameTaken: another node of the site has this name.
     """
-    public_key = encode_public_key(decode_public_key(machine.public_key))
+    public_key = encode_public_key(decode_public_key(joining.public_key))
     query = select(JoinTokenRecord).where(JoinTokenRecord.token_sha256 == hash_secret(secret)).with_for_update()
     token = (await session.scalars(query)).one_or_none()
     if token is None:
@@ -93,24 +111,40 @@ async def join(session: AsyncSession, secret: str, machine: Joining, *, operator
         return known
     if token.expires_at <= utc_now():
         raise BadJoinToken
-    same_name = select(NodeRecord.id).where(NodeRecord.site_id == token.site_id, NodeRecord.name == machine.name)
+    same_name = select(NodeRecord.id).where(NodeRecord.site_id == token.site_id, NodeRecord.name == joining.name)
     if (await session.scalars(same_name)).first() is not None:
-        raise NodeNameTaken(machine.name)
+        raise NodeNameTaken(joining.name)
     node = NodeRecord(
         site_id=token.site_id,
-        name=machine.name,
+        name=joining.name,
         public_key=public_key,
-        address=machine.address,
-        cores=machine.cores,
-        memory_bytes=machine.memory_bytes,
-        first_port=machine.ports[0],
-        last_port=machine.ports[1],
+        **joining.machine.columns(),
     )
     session.add(node)
     await session.flush()
     token.node_id = node.id
     itself = Principal("node", node.id, operator_tenant_id, "viewer")
     record_audit(session, itself, "node.joined", node.id, name=node.name, site_id=node.site_id)
+    return node
+
+
+async def describe_machine(
+    session: AsyncSession, node_id: str, machine: Machine, *, operator_tenant_id: str
+) -> NodeRecord:
+    """Take down what a node's machine says of itself now: it may have another address, other ports, more memory.
+
+    Raises:
+        NoSuchNode: there is none with this id.
+    """
+    node = await session.get(NodeRecord, node_id)
+    if node is None:
+        raise NoSuchNode(node_id)
+    changed = {name: value for name, value in machine.columns().items() if getattr(node, name) != value}
+    if changed:
+        for name, value in changed.items():
+            setattr(node, name, value)
+        itself = Principal("node", node.id, operator_tenant_id, "viewer")
+        record_audit(session, itself, "node.machine_changed", node.id, **changed)
     return node
 
 

@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from skyriver.kernel.clock import utc_now
 from skyriver.platform.identity import record_audit
-from skyriver.platform.sites import NodeRecord, NoSuchNode, delete_node, set_draining
-from skyriver.platform.sites.api import NodeBus, node_bus
+from skyriver.platform.sites import NodeRecord, NoSuchNode, delete_node, describe_machine, set_draining
+from skyriver.platform.sites.api import Machine, NodeBus, node_bus, operator_tenant_id
 from skyriver.platform.web.auth import Node, Operator
 from skyriver.platform.web.pages import Page, Paging, fetch_page
 from skyriver.platform.web.problems import problems
@@ -170,3 +170,13 @@ async def read_node_plan(node: Node, cluster: ClusterDep, runtime: RuntimeDep) -
     """The plan of the node that asks (with a token signed by its key)."""
     plan = await cluster.controller.plan_of(node.id)
     return NodePlan(**plan, bus=node_bus(runtime.settings))
+
+
+@router.put("/node/machine", tags=["node"])
+async def describe_node_machine(body: Machine, node: Node, cluster: ClusterDep, runtime: RuntimeDep) -> Machine:
+    """What the asking node's machine is like now. Relays whose ports are no longer in its range get others."""
+    async with runtime.store.transaction() as session:
+        operator = await operator_tenant_id(session)
+        await describe_machine(session, node.id, body.described(), operator_tenant_id=operator)
+    await cluster.controller.pass_once()
+    return body

@@ -5,6 +5,7 @@ Rules:
   a dead node's work without a better place stays assigned, and goes on when the node is back.
 - A suspect or unknown node keeps its work and gets no new.
 - Every move raises the generation. Whoever holds an older one is not the owner any more.
+- A port outside its node's range (the machine was given another one) is replaced, as if the work moved.
 - Pinned work never moves. Work whose intent is gone is removed.
 - What cannot be placed is reported with the reason, and tried again at the next pass.
 """
@@ -121,7 +122,8 @@ class _Board:
 
     def keep(self, intent: WorkloadIntent, assignment: Assignment) -> None:
         if assignment.node_id in self.nodes:
-            self.promise(intent, assignment.node_id, assignment.port)
+            port = None if self._port_is_outside(assignment) else assignment.port
+            self.promise(intent, assignment.node_id, port)
 
     def promise(self, intent: WorkloadIntent, node_id: str, port: int | None) -> None:
         self._held[node_id].append(intent.name)
@@ -134,9 +136,15 @@ class _Board:
 
     def must_leave(self, intent: WorkloadIntent, assignment: Assignment) -> bool:
         if intent.node_id is not None:
-            return intent.node_id != assignment.node_id
+            return intent.node_id != assignment.node_id or self._port_is_outside(assignment)
         node = self.nodes.get(assignment.node_id)
         return node is None or node.state is NodeState.DEAD or (node.draining and node.state is NodeState.ALIVE)
+
+    def _port_is_outside(self, assignment: Assignment) -> bool:
+        node = self.nodes.get(assignment.node_id)
+        if node is None or not all(node.ports) or not assignment.port:
+            return False
+        return assignment.port not in _first_ports(node)
 
     def loads(self, without: str | None) -> list[NodeLoad]:
         return [self._load(node) for node in self.nodes.values() if node.id != without]
@@ -154,6 +162,11 @@ class _Board:
         """The lowest free port of the node's range; 0 (any) when it has no range or the range is used up."""
         if not intent.wants_port:
             return None
-        first, last = self.nodes[node_id].ports
-        lowest = range(first, last + 2 - PORTS_PER_WORKLOAD, PORTS_PER_WORKLOAD)
-        return next((port for port in lowest if port and port not in self._ports[node_id]), 0)
+        free = (port for port in _first_ports(self.nodes[node_id]) if port and port not in self._ports[node_id])
+        return next(free, 0)
+
+
+def _first_ports(node: ObservedNode) -> range:
+    """The ports that work on `node` may be given."""
+    first, last = node.ports
+    return range(first, last + 2 - PORTS_PER_WORKLOAD, PORTS_PER_WORKLOAD)
