@@ -1,11 +1,12 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
+import { quietTransport } from "./vite.quiet";
 
 /** Where `npm run dev` finds the API; the built console is served by the API itself. */
 const API = process.env.SKYRIVER_URL ?? "http://127.0.0.1:7000";
 
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), quietTransport()],
   server: { proxy: { "/v1": API, "/healthz": API } },
   build: {
     target: "es2023",

@@ -1,7 +1,9 @@
 import { defineConfig } from "vite";
+import { quietTransport } from "./vite.quiet";
 
 /** The player alone, as one ES module to embed anywhere: dist/player.js. */
 export default defineConfig({
+  plugins: [quietTransport()],
   publicDir: false,
   build: {
     target: "es2023",

@@ -7,6 +7,8 @@ export class ApiError extends Error {
     readonly status: number,
     message: string,
     readonly hint: string,
+    /** The kind of problem, stable across versions: the last part of its `type`. */
+    readonly code = "",
   ) {
     super(message);
     this.name = "ApiError";
@@ -14,6 +16,7 @@ export class ApiError extends Error {
 }
 
 interface Problem {
+  type?: string;
   title?: string;
   detail?: string;
   hint?: string;
@@ -29,7 +32,7 @@ async function errorOf(response: Response): Promise<ApiError> {
   }
   const fields = (problem.errors ?? []).map((e) => `${e.field}: ${e.message}`).join("; ");
   const message = [problem.detail ?? problem.title ?? `HTTP ${response.status}`, fields].filter(Boolean).join(" ");
-  return new ApiError(response.status, message, problem.hint ?? "");
+  return new ApiError(response.status, message, problem.hint ?? "", problem.type?.split("/").pop() ?? "");
 }
 
 export interface RequestOptions {

@@ -12,6 +12,9 @@ export const DEMO_CHANNEL = "skyriver/demo";
 /** A ticket that lay unused for longer names edges that may have changed. */
 const EARLY_TICKET_MS = 10_000;
 
+/** Set while somebody is signed in here: who never signed in need not be asked for, and is not refused. */
+const SIGNED_IN = "skyriver-signed-in";
+
 let who: Promise<Me | null> | undefined;
 const early = new Map<string, { at: number; response: Promise<Response> }>();
 
@@ -60,16 +63,19 @@ export function ticketsFrom(path: string): TicketSource {
 /** Who is signed in; null when nobody is. */
 export async function whoAmI(): Promise<Me | null> {
   try {
-    return await request<Me>("/v1/me");
+    const me = await request<Me>("/v1/me");
+    localStorage.setItem(SIGNED_IN, "yes");
+    return me;
   } catch (error) {
-    if (error instanceof ApiError && error.status === 401) return null;
-    throw error;
+    if (!(error instanceof ApiError) || error.status !== 401) throw error;
+    localStorage.removeItem(SIGNED_IN);
+    return null;
   }
 }
 
 /** Ask now. */
 export function askWho(): void {
-  who = whoAmI();
+  who = localStorage.getItem(SIGNED_IN) === null ? Promise.resolve(null) : whoAmI();
   who.catch(() => undefined);
 }
 

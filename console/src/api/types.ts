@@ -151,5 +151,7 @@ export interface Incident {
   kind: string;
   node: string | null;
   workload: string | null;
+  /** The channel it is about, where it is about one. */
+  channel_id?: string;
   message: string;
 }

@@ -1,11 +1,12 @@
 /** Providers, and which page an address shows. */
 
-import { Anchor, Button, Center, Loader, MantineProvider, Stack, Text, Title } from "@mantine/core";
+import { Button, Center, Loader, MantineProvider, Stack, Text } from "@mantine/core";
 import { lazy, Suspense } from "react";
-import { Link, Redirect, Route, Switch, useLocation } from "wouter";
+import { Redirect, Route, Switch, useLocation } from "wouter";
 import { LanguageProvider, useText } from "../i18n";
 import { Login } from "../pages/Login";
 import { Overview } from "../pages/Overview";
+import { Nothing } from "../parts/Nothing";
 import { Watch } from "../pages/Watch";
 import { SessionProvider, useSession } from "./session";
 import { Shell } from "./Shell";
@@ -112,12 +113,5 @@ function Waiting() {
 
 function Missing() {
   const t = useText();
-  return (
-    <Stack>
-      <Title order={2}>{t("not_found")}</Title>
-      <Anchor component={Link} href="/">
-        {t("to_overview")}
-      </Anchor>
-    </Stack>
-  );
+  return <Nothing text={t("not_found")} href="/" link={t("to_overview")} />;
 }

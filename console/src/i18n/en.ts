@@ -185,6 +185,14 @@ export const en = {
   to_overview: "To the overview",
   no_nodes: "No node has joined this site.",
   region: "Region",
+  incident_refused: "An encoder was turned away",
+  no_such_channel: "There is no channel with this address.",
+  to_channels: "To the channels",
+  problem_wrong_credentials: "The e-mail address and the password do not fit together. Check both; if you belong to several tenants, fill in the tenant as well.",
+  problem_channel_not_found: "There is no such channel, or it was deleted.",
+  problem_slug_taken: "Another channel already has this short name. Choose another one.",
+  problem_login_throttled: "Too many attempts. Wait a minute, then try again.",
+  problem_not_authenticated: "Your session has ended. Sign in again.",
 };
 
 export type TextKey = keyof typeof en;

@@ -15,6 +15,10 @@ export function translate(language: Language, key: TextKey, values: Record<strin
   return TEXTS[language][key].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ""));
 }
 
+export function isTextKey(key: string): key is TextKey {
+  return key in en;
+}
+
 function firstLanguage(): Language {
   const stored = localStorage.getItem(STORED_AS);
   if (stored === "en" || stored === "zh") return stored;

@@ -187,4 +187,12 @@ export const zh: Record<TextKey, string> = {
   to_overview: "返回总览",
   no_nodes: "此站点尚无节点加入。",
   region: "区域",
+  incident_refused: "有编码器被拒绝",
+  no_such_channel: "没有这个地址的频道。",
+  to_channels: "返回频道列表",
+  problem_wrong_credentials: "邮箱与密码不匹配。请核对；若您属于多个租户，请同时填写租户。",
+  problem_channel_not_found: "没有这个频道，或频道已被删除。",
+  problem_slug_taken: "该短名已被其他频道使用，请换一个。",
+  problem_login_throttled: "尝试次数过多，请稍候一分钟再试。",
+  problem_not_authenticated: "会话已结束，请重新登录。",
 };

@@ -74,8 +74,8 @@ export default function ApiKeys() {
         columns={[
           { title: t("name"), cell: (key) => key.name },
           { title: t("role"), cell: (key) => <Badge variant="light" tt="none">{t(key.role)}</Badge> },
-          { title: t("created"), cell: (key) => formatTime(key.created_at, language) },
-          { title: t("last_used"), cell: (key) => (key.last_used_at ? formatTime(key.last_used_at, language) : t("never")) },
+          { title: t("created"), wide: true, cell: (key) => formatTime(key.created_at, language) },
+          { title: t("last_used"), wide: true, cell: (key) => (key.last_used_at ? formatTime(key.last_used_at, language) : t("never")) },
           {
             title: t("actions"),
             cell: (key) => (

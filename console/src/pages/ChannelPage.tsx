@@ -3,7 +3,7 @@
 import { Badge, Button, Card, Center, Grid, Group, Loader, Stack, Tabs, Text, Title } from "@mantine/core";
 import { lazy, Suspense, useCallback, useEffect, useState } from "react";
 import { useLocation } from "wouter";
-import { request } from "../api/client";
+import { ApiError, request } from "../api/client";
 import { ownTicketPath } from "../api/early";
 import { useChannelEvent } from "../api/live";
 import type { Channel, ChannelInput } from "../api/types";
@@ -13,7 +13,9 @@ import { useSpeech, useText } from "../i18n";
 import type { SkyriverPlayer } from "../player";
 import { Drill } from "../parts/Drill";
 import { Embed } from "../parts/Embed";
+import { Incidents } from "../parts/Incidents";
 import { Ingest } from "../parts/Ingest";
+import { Nothing } from "../parts/Nothing";
 import { Numbers } from "../parts/Numbers";
 import { PageHead } from "../parts/PageHead";
 import { Player } from "../parts/Player";
@@ -39,6 +41,9 @@ export default function ChannelPage({ slug }: { slug: string }) {
     }, setError);
   }, [slug, round]);
 
+  if (error instanceof ApiError && error.status === 404) {
+    return <Nothing text={t("no_such_channel")} href="/channels" link={t("to_channels")} />;
+  }
   if (error !== undefined) return <Trouble error={error} retry={() => setRound(round + 1)} />;
   return (
     <>
@@ -54,6 +59,7 @@ export default function ChannelPage({ slug }: { slug: string }) {
           {channel && (
             <Stack>
               <Now channel={channel} />
+              <Incidents channelId={channel.id} />
               <Drill channelId={channel.id} player={player} />
             </Stack>
           )}

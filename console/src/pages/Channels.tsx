@@ -51,13 +51,14 @@ export default function Channels() {
           { title: t("viewers"), cell: (channel) => <LiveViewers channel={channel} /> },
           {
             title: t("access"),
+            wide: true,
             cell: (channel) => (
               <Badge variant="outline" color={channel.public ? "teal" : "gray"} tt="none">
                 {t(channel.public ? "public" : "private")}
               </Badge>
             ),
           },
-          { title: t("created"), cell: (channel) => formatTime(channel.created_at, language) },
+          { title: t("created"), wide: true, cell: (channel) => formatTime(channel.created_at, language) },
         ]}
       />
     </>

@@ -3,7 +3,7 @@
 import { Alert, Button, Card, Checkbox, Group, NativeSelect, Stack, TextInput } from "@mantine/core";
 import { useCallback, useState, type SubmitEvent } from "react";
 import { Link } from "wouter";
-import { newIdempotencyKey, request } from "../api/client";
+import { ApiError, newIdempotencyKey, request } from "../api/client";
 import type { Channel, Takeover } from "../api/types";
 import { useText } from "../i18n";
 import { Ingest } from "../parts/Ingest";
@@ -58,8 +58,10 @@ function Form({ onCreated }: { onCreated: (created: Created) => void }) {
     const body = { name, ...(slug ? { slug } : {}), public: isPublic, takeover, profile };
     try {
       onCreated(await request<Created>("/v1/channels", { method: "POST", body, idempotencyKey: key }));
-    } finally {
-      setKey(newIdempotencyKey());
+    } catch (error) {
+      // Refused: what is sent next is another request.
+      if (error instanceof ApiError) setKey(newIdempotencyKey());
+      throw error;
     }
   }, [name, slug, isPublic, takeover, profile, key, onCreated]);
   const action = useAction(create);
@@ -76,13 +78,15 @@ function Form({ onCreated }: { onCreated: (created: Created) => void }) {
           label={t("channel_name")}
           required
           maxLength={100}
-          data-autofocus
+          name="name"
+          autoFocus
           value={name}
           onChange={(event) => setName(event.currentTarget.value)}
         />
         <TextInput
           label={t("channel_slug")}
           description={t("channel_slug_hint")}
+          name="slug"
           pattern="[a-z0-9][a-z0-9\-]*[a-z0-9]"
           maxLength={40}
           value={slug}

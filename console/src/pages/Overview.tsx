@@ -1,21 +1,23 @@
 /** The first screen: the demo (or the first live channel) playing, what the cloud does now, and where. */
 
-import { Anchor, Badge, Button, Card, Grid, Group, Stack, Text, Title } from "@mantine/core";
+import { Anchor, Button, Card, Grid, Group, Stack, Text, Title } from "@mantine/core";
 import { Link } from "wouter";
-import { useIncidents, useOverview } from "../api/live";
+import { useChannelEvent, useOverview } from "../api/live";
 import { DEMO_CHANNEL, publicTicketPath, ownTicketPath } from "../api/early";
 import type { Channel } from "../api/types";
 import { useSession } from "../app/session";
-import { formatBps, formatTime } from "../format";
-import { useSpeech, useText } from "../i18n";
+import { formatBps } from "../format";
+import { useText } from "../i18n";
 import { ChannelLine } from "../parts/ChannelLine";
 import { Icon } from "../parts/Icon";
+import { Incidents } from "../parts/Incidents";
 import { NodeTable } from "../parts/NodeTable";
 import { Numbers } from "../parts/Numbers";
 import { PageHead } from "../parts/PageHead";
 import { Player } from "../parts/Player";
 import { PlayerFacts } from "../parts/PlayerFacts";
 import { SiteMap } from "../parts/SiteMap";
+import { StateBadge } from "../parts/StateBadge";
 import { Trouble } from "../parts/Trouble";
 import { useHasDemo } from "../parts/useHasDemo";
 import { useList, type List } from "../parts/useList";
@@ -55,40 +57,50 @@ export function Overview() {
   );
 }
 
-function OnAir({ channels }: { channels: Channel[] | undefined }) {
-  const t = useText();
+/** The channel to show: the demo where there is one, else the tenant's own, one on air before others. */
+function useShown(channels: Channel[] | undefined, hasDemo: boolean): Channel | undefined {
   const { me } = useSession();
+  if (!hasDemo) return channels?.find((channel) => channel.state === "live") ?? channels?.[0];
+  return channels?.find((channel) => me && `${me.tenant.slug}/${channel.slug}` === DEMO_CHANNEL);
+}
+
+function OnAir({ channels }: { channels: Channel[] | undefined }) {
   const [hasDemo, onPlayer, player] = useHasDemo();
-  const own = channels?.find((channel) => channel.state === "live") ?? channels?.[0];
-  const demo = channels?.find((channel) => me && `${me.tenant.slug}/${channel.slug}` === DEMO_CHANNEL);
-  const shown = hasDemo ? demo : own;
-  if (!hasDemo && !own) return null;
-  const ticketPath = hasDemo ? publicTicketPath(DEMO_CHANNEL) : ownTicketPath(own?.id ?? "");
+  const shown = useShown(channels, hasDemo);
+  if (!hasDemo && !shown) return null;
+  const ticketPath = hasDemo ? publicTicketPath(DEMO_CHANNEL) : ownTicketPath(shown?.id ?? "");
   return (
     <Card withBorder>
-      <Group justify="space-between" mb="sm">
-        <Group gap="xs">
-          <Badge color="red" tt="none">
-            {t("live")}
-          </Badge>
-          <Text fw={600}>{shown?.name ?? t("demo_on_air")}</Text>
-        </Group>
-        <Group gap="sm">
-          {hasDemo && (
-            <Anchor component={Link} href={`/watch/${DEMO_CHANNEL}`} size="sm">
-              {t("watch_public")}
-            </Anchor>
-          )}
-          {shown && (
-            <Button component={Link} href={`/channels/${shown.slug}`} variant="light" size="xs">
-              {t("open_channel")}
-            </Button>
-          )}
-        </Group>
-      </Group>
+      <OnAirHead channel={shown} isDemo={hasDemo} />
       <Player key={ticketPath} ticketPath={ticketPath} onPlayer={onPlayer} />
       <PlayerFacts player={player} />
     </Card>
+  );
+}
+
+/** @param channel undefined where the demo is another tenant's */
+function OnAirHead({ channel, isDemo }: { channel: Channel | undefined; isDemo: boolean }) {
+  const t = useText();
+  const event = useChannelEvent(channel?.id);
+  return (
+    <Group justify="space-between" mb="sm">
+      <Group gap="xs">
+        {channel && <StateBadge state={event?.state ?? channel.state} />}
+        <Text fw={600}>{channel?.name ?? t("demo_on_air")}</Text>
+      </Group>
+      <Group gap="sm">
+        {isDemo && (
+          <Anchor component={Link} href={`/watch/${DEMO_CHANNEL}`} size="sm">
+            {t("watch_public")}
+          </Anchor>
+        )}
+        {channel && (
+          <Button component={Link} href={`/channels/${channel.slug}`} variant="light" size="xs">
+            {t("open_channel")}
+          </Button>
+        )}
+      </Group>
+    </Group>
   );
 }
 
@@ -141,33 +153,6 @@ function OwnChannels({ list }: { list: List<Channel> }) {
       <Stack gap={4}>
         {list.items?.slice(0, 6).map((channel) => <ChannelLine key={channel.id} channel={channel} />)}
         {list.items?.length === 0 && <Text c="dimmed">{t("none_yet")}</Text>}
-      </Stack>
-    </Card>
-  );
-}
-
-function Incidents() {
-  const { t, language } = useSpeech();
-  const incidents = useIncidents();
-  return (
-    <Card withBorder>
-      <Title order={2} size="h4" mb="xs">
-        {t("incidents")}
-      </Title>
-      <Stack gap="xs" aria-live="polite">
-        {incidents.length === 0 && (
-          <Text size="sm" c="dimmed">
-            {t("no_incidents")}
-          </Text>
-        )}
-        {incidents.slice(0, 5).map((incident) => (
-          <div key={`${incident.at}${incident.message}`}>
-            <Text size="sm">{incident.message}</Text>
-            <Text size="xs" c="dimmed">
-              {[formatTime(incident.at, language), incident.kind, incident.node].filter(Boolean).join(" · ")}
-            </Text>
-          </div>
-        ))}
       </Stack>
     </Card>
   );

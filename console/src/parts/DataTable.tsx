@@ -9,6 +9,8 @@ import type { List } from "./useList";
 export interface Column<T> {
   title: string;
   cell: (item: T) => ReactNode;
+  /** Left out on a narrow screen. */
+  wide?: boolean;
 }
 
 interface Props<T> {
@@ -19,7 +21,7 @@ interface Props<T> {
   minWidth?: number;
 }
 
-export function DataTable<T>({ list, columns, rowKey, label, minWidth = 560 }: Props<T>) {
+export function DataTable<T>({ list, columns, rowKey, label, minWidth = 320 }: Props<T>) {
   const t = useText();
   if (list.error !== undefined) return <Trouble error={list.error} retry={list.reload} />;
   if (!list.items) {
@@ -37,7 +39,7 @@ export function DataTable<T>({ list, columns, rowKey, label, minWidth = 560 }: P
           <Table.Thead>
             <Table.Tr>
               {columns.map((column) => (
-                <Table.Th key={column.title}>{column.title}</Table.Th>
+                <Table.Th key={column.title} className={column.wide ? "wide-column" : undefined}>{column.title}</Table.Th>
               ))}
             </Table.Tr>
           </Table.Thead>
@@ -45,7 +47,7 @@ export function DataTable<T>({ list, columns, rowKey, label, minWidth = 560 }: P
             {list.items.map((item) => (
               <Table.Tr key={rowKey(item)}>
                 {columns.map((column) => (
-                  <Table.Td key={column.title}>{column.cell(item)}</Table.Td>
+                  <Table.Td key={column.title} className={column.wide ? "wide-column" : undefined}>{column.cell(item)}</Table.Td>
                 ))}
               </Table.Tr>
             ))}

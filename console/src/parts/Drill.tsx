@@ -70,9 +70,9 @@ export function Drill({ channelId, player }: { channelId: string; player: Skyriv
       <Text size="sm" c="dimmed" mb="sm">
         {t("drill_hint")}
       </Text>
-      <Group gap="xs" mb="sm">
+      <Group gap="xs" grow preventGrowOverflow={false} mb="sm">
         {operator && (
-          <Button color="red" leftSection={<Icon name="bolt" />} loading={action.busy} onClick={() => action.run("edge")}>
+          <Button color="red" fullWidth flex="1 0 100%" leftSection={<Icon name="bolt" />} loading={action.busy} onClick={() => action.run("edge")}>
             {t("drill_edge")}
           </Button>
         )}

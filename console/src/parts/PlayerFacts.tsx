@@ -1,6 +1,6 @@
-/** What the player says of itself, in a line under the picture. */
+/** What the player says of itself, in a row under the picture. */
 
-import { Group, Text } from "@mantine/core";
+import { SimpleGrid, Text } from "@mantine/core";
 import { useEffect, useState } from "react";
 import type { PlayerStats, SkyriverPlayer } from "../player";
 import { formatBps, formatMs } from "../format";
@@ -29,15 +29,17 @@ export function PlayerFacts({ player }: { player: SkyriverPlayer | undefined }) 
     [t("stalls"), String(stats?.stalls ?? 0)],
   ];
   return (
-    <Group gap="sm" mt="xs" data-testid="player-facts">
+    <SimpleGrid component="dl" cols={{ base: 3, xs: 6 }} spacing="xs" mt="sm" mb={0} data-testid="player-facts">
       {facts.map(([label, value]) => (
-        <Text key={label} size="sm" c="dimmed">
-          {label}{" "}
-          <Text span fw={600} c="var(--mantine-color-text)">
+        <div key={label}>
+          <Text component="dt" size="xs" c="dimmed" truncate>
+            {label}
+          </Text>
+          <Text component="dd" m={0} size="sm" fw={600} truncate title={value}>
             {value}
           </Text>
-        </Text>
+        </div>
       ))}
-    </Group>
+    </SimpleGrid>
   );
 }
