@@ -1,4 +1,4 @@
-"""Where a subscription begins, and what is still sent of an old group. `fabric/subscriber.py`, `moq.live_subscription`.
+"""Where a subscription begins, and what is still sent of an old group. `fabric/subscriber.py`, `moq.subscribe_live`.
 
 In these tests group N begins at N seconds of media time.
 """
@@ -42,7 +42,7 @@ async def test_a_subscription_begins_with_all_groups_within_its_and_the_tracks_m
     """A group's age: media time from its successor's beginning to the newest group's. Not time on the clock: all of
     this was written at once.
 
-    So any age above zero brings the group before the newest whole; `moq.live_subscription` asks for two seconds.
+    So any age above zero brings the group before the newest whole; `moq.be_patient` asks for two seconds once something has come.
     """
     source = filled(track_max_age_us)
     async with relay(source.origin) as running, dial(running) as viewer:
@@ -58,7 +58,7 @@ async def take(subscription: moq.TrackConsumer, count: int) -> list[str]:
 
 
 async def test_asking_for_no_age_and_raising_it_later_begins_at_the_newest_group_only() -> None:
-    """How a reader can begin at the newest group and then tolerate a slow one; raising it before reading would not."""
+    """`moq.subscribe_live` and `be_patient`; raising it before the first group has come would bring old ones."""
     source = filled()
     async with relay(source.origin) as running, dial(running) as viewer:
         subscription = await subscribe(viewer, max_age_us=0)
