@@ -132,7 +132,7 @@ async def test_a_part_of_a_space_is_all_its_holder_sees(tmp_path: Path) -> None:
         ):
             async with asyncio.timeout(10):
                 live = await seen.consume().announced_broadcast("live")
-                track = await live.subscribe_track("video", moq.live_subscription())
+                track = await moq.subscribe_live(live, "video")
                 group = await track.recv_group()
                 assert group is not None
                 assert await group.read_frame() is not None
@@ -246,6 +246,39 @@ async def test_a_silently_dead_origin_is_left_within_the_same_subscription(tmp_p
                 hole.swallowing = True
                 video.write(b"after", 2)
                 assert (await anext(frames)).payload == b"after"
+
+
+async def test_a_publisher_follows_the_origins_when_they_move(tmp_path: Path) -> None:
+    async with running_relay(tmp_path / "1") as first, running_relay(tmp_path / "2") as second:
+        publisher = Publisher((first.endpoint,), SPACE, service_grant)
+        broadcast = publisher.broadcast("live")
+        video = broadcast.video("video", PICTURE)
+        broadcast.announce()
+        watcher = Subscriber((second.endpoint,), SPACE, viewer_grant, "live")
+        async with running(publisher.run(), watcher.run()):
+            await publisher.connected()
+            publisher.follow((second.endpoint,))
+            video.write(b"moved", 1, keyframe=True, group=G)
+            assert (await next_frame(watcher)).payload == b"moved"
+            await first.reports.until(lambda r: bool(r.metrics) and r.metrics[-1].sessions == 0)
+
+
+async def test_a_viewer_begins_with_the_newest_group_of_what_the_relay_remembers(tmp_path: Path) -> None:
+    async with running_relay(tmp_path / "o") as origin, running_relay(tmp_path / "e", (origin.endpoint,)) as edge:
+        publisher = Publisher((origin.endpoint,), SPACE, service_grant)
+        broadcast = publisher.broadcast("live")
+        video = broadcast.video("video", PICTURE)
+        broadcast.announce()
+        first = Subscriber((edge.endpoint,), SPACE, viewer_grant, "live")
+        async with running(publisher.run(), first.run()):
+            frames = first.frames("video")
+            for group in range(4):
+                video.write(b"%d" % group, group * 100_000, keyframe=True, group=G + group)
+                async with asyncio.timeout(10):
+                    assert (await anext(frames)).group == G + group
+            second = Subscriber((edge.endpoint,), SPACE, viewer_grant, "live")
+            async with running(second.run()):
+                assert (await next_frame(second)).group == G + 3
 
 
 async def test_a_taken_port_is_a_clear_error(tmp_path: Path) -> None:

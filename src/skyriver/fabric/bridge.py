@@ -38,6 +38,7 @@ OPEN_GROUPS = 3  # how many groups of one track may be in flight; older ones are
 _IDLE_TRACK_S = 5.0  # a track nobody wants is fed this much longer, for the next viewer
 _RETRY_S = 0.2
 _SUBSCRIBE_TIMEOUT_S = 2.0
+_NO_SUCH_TRACK = 404
 NATIVE_CATALOG = "catalog.json"  # where the library's own publishers (browsers) put their catalog
 
 
@@ -191,10 +192,17 @@ class DurableBroadcast:
         name = request.name
         feeder = await self._any_feeder()
         try:
-            upstream = await self._subscribe(feeder, name)
+            try:
+                upstream = await self._subscribe(feeder, name)
+            except (moq.Error, TimeoutError):  # its publisher may be dying: once more, with whoever is there then
+                await self._feeder_change(feeder)
+                feeder = await self._any_feeder()
+                upstream = await self._subscribe(feeder, name)
             track = request.accept(upstream.info())
         except (moq.Error, TimeoutError) as error:
             log.info("a track was asked for that its publisher has not", extra={"track": name, "reason": str(error)})
+            with suppress(moq.Error):
+                request.abort(_NO_SUCH_TRACK)  # unless told, the subscriber would wait for ever
             return
         merge = GroupMerge(track.create_group)
         while True:
@@ -232,7 +240,7 @@ class DurableBroadcast:
     async def _subscribe(self, feeder: Feeder, name: str) -> moq.TrackConsumer:
         async with asyncio.timeout(_SUBSCRIBE_TIMEOUT_S):
             broadcast = await feeder.resolve()
-            return await broadcast.subscribe_track(feeder.track_name(name), moq.live_subscription())
+            return await moq.subscribe_live(broadcast, feeder.track_name(name))
 
     async def _copy(
         self, feeder: Feeder, upstream: moq.TrackConsumer, track: moq.TrackProducer, merge: GroupMerge
@@ -282,6 +290,7 @@ class DurableBroadcast:
                 if first:
                     merge.feeder_changed(group.sequence)
                     first = False
+                    moq.be_patient(upstream)
                 tasks.create_task(self._copy_group(group, merge))
 
     async def _copy_group(self, group: moq.GroupConsumer, merge: GroupMerge) -> None:

@@ -3,7 +3,7 @@ releases).
 
 Everything else in Skyriver uses the names below, so that an upgrade, or another engine, is a change to this package
 alone. What the library does that surprises is written beside the wrapper that copes with it, and held by
-tests/contract/test_moq.py.
+tests/contract.
 """
 
 from __future__ import annotations
@@ -54,15 +54,16 @@ __all__ = [
     "TrackInfo",
     "TrackProducer",
     "TrackRequest",
+    "be_patient",
     "connect",
     "is_auth",
-    "live_subscription",
     "new_origin",
     "silence_native_logs",
+    "subscribe_live",
 ]
 
 CACHE_BYTES = 16 * 1024 * 1024  # an origin without a bound was seen growing to 97 MB; with this one it stayed at 57
-MAX_AGE_US = 2_000_000  # the library's default of 0 raises OLD on the first slow group and ends a naive reader
+MAX_AGE_US = 2_000_000  # the library's default of 0 cuts a slow group short as soon as a newer one begins
 CONNECT_TIMEOUT_S = 1.2  # four round trips of 300 ms; a dead relay is then tried again, rather than waited for
 
 
@@ -80,9 +81,19 @@ def new_origin() -> OriginProducer:
     return OriginProducer(cache_capacity_bytes=CACHE_BYTES)
 
 
-def live_subscription(*, priority: int = 0) -> Subscription:
-    """How live things are subscribed: groups older than two seconds are dropped rather than waited for."""
-    return Subscription(priority=priority, max_age_us=MAX_AGE_US)
+async def subscribe_live(broadcast: BroadcastConsumer, track: str, *, priority: int = 0) -> TrackConsumer:
+    """Subscribe a live track from its newest group on. Call `be_patient` once something of it has come.
+
+    A subscription begins with every cached group that its patience allows: without any, it begins with the newest.
+
+    Raises: the library's `Error` when the track cannot be had.
+    """
+    return await broadcast.subscribe_track(track, Subscription(priority=priority, max_age_us=0))
+
+
+def be_patient(subscription: TrackConsumer, *, priority: int = 0) -> None:
+    """From now on a late group is waited for until it is `MAX_AGE_US` old; impatience ends it when the next begins."""
+    subscription.update(Subscription(priority=priority, max_age_us=MAX_AGE_US))
 
 
 class connect:  # noqa: N801 - used like a function: `async with connect(...) as session`

@@ -121,31 +121,50 @@ class Publisher:
 
     def __init__(self, endpoints: Sequence[moq.Endpoint], space: str, grant: Callable[[], str]) -> None:
         self.space = space
+        self._grant = grant
         self._origin = moq.new_origin()
-        self._uplinks = [
-            Uplink(endpoint, space, grant, publish=self._origin, subscribe=moq.new_origin()) for endpoint in endpoints
-        ]
+        self._endpoints = tuple(endpoints)
+        self._uplinks: dict[moq.Endpoint, Uplink] = {}
+        self._running: dict[moq.Endpoint, asyncio.Task[None]] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self._connected = asyncio.Event()
 
     def broadcast(self, path: str) -> Broadcast:
         """A new broadcast at `path`, relative to the space; invisible until announced."""
         return Broadcast(self._origin.create_broadcast(path), path)
 
+    def follow(self, endpoints: Sequence[moq.Endpoint]) -> None:
+        """The origin relays have changed: offer everything to exactly these from now on."""
+        self._endpoints = tuple(endpoints)
+        if self._tasks is None:
+            return
+        for endpoint in set(self._running) - set(self._endpoints):
+            self._running.pop(endpoint).cancel()
+            del self._uplinks[endpoint]
+        for endpoint in self._endpoints:
+            if endpoint not in self._running:
+                uplink = Uplink(endpoint, self.space, self._grant, publish=self._origin, subscribe=moq.new_origin())
+                self._uplinks[endpoint] = uplink
+                self._running[endpoint] = self._tasks.create_task(self._hold(uplink))
+
     async def connected(self) -> None:
-        """Wait until at least one relay is connected."""
-        waits = [asyncio.ensure_future(uplink.connected.wait()) for uplink in self._uplinks]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        """Wait until at least one relay has been connected."""
+        await self._connected.wait()
 
     @property
     def connections(self) -> int:
         """How many relays are connected now."""
-        return sum(uplink.session is not None for uplink in self._uplinks)
+        return sum(uplink.session is not None for uplink in self._uplinks.values())
 
     async def run(self) -> None:
         """Keep every uplink open until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for uplink in self._uplinks:
-                tasks.create_task(uplink.run())
+            self._tasks = tasks
+            self.follow(self._endpoints)
+            await asyncio.get_running_loop().create_future()
+
+    async def _hold(self, uplink: Uplink) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(uplink.run())
+            await uplink.connected.wait()
+            self._connected.set()

@@ -100,7 +100,7 @@ class Subscriber:
         while True:
             try:
                 broadcast = await consumer.announced_broadcast(self.path)
-                subscription = await broadcast.subscribe_track(track, moq.live_subscription())
+                subscription = await moq.subscribe_live(broadcast, track)
                 async for item in read_groups(subscription):
                     yield item
             except moq.Error as error:
@@ -114,6 +114,7 @@ async def read_groups(subscription: moq.TrackConsumer) -> AsyncIterator[tuple[in
     One group's failure (too old, its relay died) is not the track's. Ends when the track does.
     """
     group = await subscription.recv_group()
+    patient = False
     following: asyncio.Future[moq.GroupConsumer | None] | None = None
     reading: asyncio.Future[moq.Frame | None] | None = None
     try:
@@ -130,6 +131,9 @@ async def read_groups(subscription: moq.TrackConsumer) -> AsyncIterator[tuple[in
                 frame = None if reading.exception() is not None else reading.result()
                 if frame is None:
                     break
+                if not patient:
+                    patient = True
+                    moq.be_patient(subscription)
                 yield group.sequence, frame
             group.cancel()
             group = await following

@@ -278,7 +278,7 @@ class Viewer:
         if track is None:
             raise InvalidInput("The broadcast has no video track.")
         open_group = -1
-        async for group, frame in read_groups(await broadcast.subscribe_track(track, moq.live_subscription())):
+        async for group, frame in read_groups(await moq.subscribe_live(broadcast, track)):
             pts_us, payload = hang.decode_frame(frame.payload)
             if group < open_group or not payload or not self._once.first_time(group, pts_us):
                 continue
@@ -288,7 +288,7 @@ class Viewer:
             self._on_frame(MediaFrame(bytes(payload), pts_us, keyframe, group))
 
     async def _read_catalog(self, broadcast: moq.BroadcastConsumer) -> hang.Catalog:
-        subscription = await broadcast.subscribe_track(hang.CATALOG_TRACK, moq.live_subscription(priority=100))
+        subscription = await moq.subscribe_live(broadcast, hang.CATALOG_TRACK, priority=100)
         async for _, frame in read_groups(subscription):
             return hang.Catalog.from_json(frame.payload)
         raise NotReady("The broadcast ended before its catalog came.")

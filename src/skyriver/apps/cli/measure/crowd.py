@@ -107,7 +107,7 @@ async def _moq(spec: dict[str, Any]) -> AsyncIterator[float]:
 
 async def _subscribe(origin: moq.OriginProducer) -> moq.TrackConsumer:
     broadcast = await origin.consume().announced_broadcast(BROADCAST)
-    track: moq.TrackConsumer = await broadcast.subscribe_track(TRACK, moq.live_subscription())
+    track: moq.TrackConsumer = await moq.subscribe_live(broadcast, TRACK)
     return track
 
 

@@ -1,0 +1,107 @@
+"""What a gate makes of announcements, without any network: two origins and the gate between them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from skyriver.fabric import hang, moq
+from skyriver.fabric.bridge import DurableBroadcast, Feeder
+from skyriver.fabric.space import Gate
+from tests.fabric.rig import running
+
+G = 900_000_000
+INFO = moq.TrackInfo(timescale=1_000_000)
+
+
+@asynccontextmanager
+async def gate(inbox: moq.OriginProducer, target: moq.OriginProducer) -> AsyncIterator[None]:
+    tasks: list[asyncio.Future[None]] = []
+
+    def spawn(work: Coroutine[Any, Any, None]) -> None:
+        tasks.append(asyncio.ensure_future(work))
+
+    spawn(Gate(inbox.consume(), target, lambda path: path == "live", spawn).run())
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Offer:
+    """A broadcast with one frame in its only track; it lasts as long as its handles are held."""
+
+    def __init__(self, inbox: moq.OriginProducer, payload: bytes, pts_us: int, group: int) -> None:
+        self.broadcast = inbox.create_broadcast("live")
+        self.track = self.broadcast.publish_track("video", INFO)
+        self.group = self.track.create_group(group)
+        self.group.write_frame(hang.encode_frame(payload, pts_us), pts_us)
+        self.broadcast.announce()
+
+    def die(self) -> None:
+        """End as a publisher's session ends: everything at once, in the middle of a group."""
+        self.track.abort(1)
+        self.broadcast.close()
+
+
+async def test_a_broadcast_that_went_and_came_back_feeds_its_readers_again() -> None:
+    inbox, target = moq.new_origin(), moq.new_origin()
+    async with gate(inbox, target), asyncio.timeout(20):
+        first = Offer(inbox, b"before", 1, G)
+        live = await target.consume().announced_broadcast("live")
+        track = await moq.subscribe_live(live, "video")
+        group = await track.recv_group()
+        assert group is not None
+        frame = await group.read_frame()
+        assert frame is not None and frame.payload.endswith(b"before")
+        first.die()
+        again = Offer(inbox, b"after", 2, G + 1)
+        group = await track.recv_group()
+        assert group is not None and group.sequence == G + 1
+        frame = await group.read_frame()
+        assert frame is not None and frame.payload.endswith(b"after")
+        again.die()
+
+
+async def test_a_track_that_its_publisher_has_not_is_refused_rather_than_waited_for() -> None:
+    inbox, target = moq.new_origin(), moq.new_origin()
+    async with gate(inbox, target), asyncio.timeout(20):
+        offered = Offer(inbox, b"frame", 1, G)
+        live = await target.consume().announced_broadcast("live")
+        with pytest.raises(moq.Error):
+            await (await moq.subscribe_live(live, "sound")).recv_group()
+        offered.die()
+
+
+async def test_a_feeder_that_came_back_unseen_is_subscribed_anew() -> None:
+    """The library may show a publisher's end and return as one announcement: nobody detaches, the broadcast is new."""
+    inboxes, target = [moq.new_origin(), moq.new_origin()], moq.new_origin()
+    offers = [Offer(inboxes[0], b"before", 1, G), Offer(inboxes[1], b"after", 2, G + 1)]
+    consumers = [inbox.consume() for inbox in inboxes]
+    present = 0
+
+    async def resolve() -> moq.BroadcastConsumer:
+        found: moq.BroadcastConsumer = await consumers[present].announced_broadcast("live")
+        return found
+
+    durable = DurableBroadcast(target, "live")
+    async with running(durable.run()), asyncio.timeout(20):
+        await durable.attach(Feeder(resolve, cost=0, order=0))
+        track = await moq.subscribe_live(await target.consume().announced_broadcast("live"), "video")
+        before = await track.recv_group()
+        assert before is not None and before.sequence == G
+        assert await before.read_frame() is not None
+        present = 1
+        offers[0].group.finish()
+        offers[0].track.finish()
+        offers[0].broadcast.close()
+        after = await track.recv_group()
+        assert after is not None and after.sequence == G + 1
+        assert await after.read_frame() is not None
+        offers[1].die()
