@@ -42,7 +42,7 @@ async def test_a_subscription_begins_with_all_groups_within_its_and_the_tracks_m
     """A group's age: media time from its successor's beginning to the newest group's. Not time on the clock: all of
     this was written at once.
 
-    So any age above zero brings the group before the newest whole; `moq.be_patient` asks for two seconds once something has come.
+    So any age above zero brings the group before the newest whole; `moq.subscribe_live` asks for zero.
     """
     source = filled(track_max_age_us)
     async with relay(source.origin) as running, dial(running) as viewer:

@@ -216,3 +216,22 @@ async def test_a_broadcast_is_bound_to_the_route_it_was_resolved_by() -> None:
                 reason = moq.protocol_error(refused.value)
                 assert reason is not None and reason.kind == moq.ProtocolKind.UNROUTABLE
                 assert await next_payload(await subscribe(consumer)) == "b1"
+
+
+async def test_a_better_route_that_joins_unbinds_the_broadcasts_of_viewers() -> None:
+    """Why `Viewer` and players must resolve the path anew for a further track, even though nothing has failed."""
+    async with net(connect_b=False) as n:
+        assert n.viewer.session is not None
+        n.a.write(1)
+        n.a.broadcast.announce(moq.Route(cost=20))
+        own, remote = n.edge_origin.consume(), n.viewer.session.consume()
+        seen = Announcements(remote)
+        while await seen.next() != ("live", True, 22):
+            pass
+        own_handle, remote_handle = await own.announced_broadcast("live"), await remote.announced_broadcast("live")
+        async with dial(n.core_b, subscribe=n.edge_origin):
+            while await seen.next() != ("live", True, 12):
+                pass
+            with pytest.raises(moq.Error.Protocol):
+                await remote_handle.subscribe_track("video")
+            assert await next_payload(await own_handle.subscribe_track("video")) == "a1"

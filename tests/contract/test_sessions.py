@@ -105,6 +105,14 @@ async def test_a_reconnecting_client_comes_back_with_the_grant_that_was_revoked(
         assert client.session.epoch() == 2
 
 
+async def test_a_reconnecting_client_accepts_a_rejection() -> None:
+    """Only a session that was open is dialled again: a denied grant is asked for once more, and that is all."""
+    async with door() as plain, dial(plain, reconnect=True) as client:
+        await (await anext(plain.server)).reject(403)
+        reason = await end_of(client.session)
+        assert reason is not None and reason.kind == moq.ProtocolKind.UNAUTHORIZED
+
+
 async def test_a_one_shot_client_stays_away() -> None:
     """`Uplink` owns the redialling: two loops that dial would hold two sessions."""
     async with relay() as running, dial(running) as client:
