@@ -49,6 +49,13 @@ class MediaTrack:
         self.bytes_written += len(frame)
         self.frames_written += 1
 
+    def finish(self) -> None:
+        """No frame will follow."""
+        if self._group is not None:
+            self._group.finish()
+            self._group = None
+        self._track.finish()
+
     def has_subscribers(self) -> bool:
         """Whether anybody wants this track now."""
         return self._track.demand().is_used()
@@ -93,6 +100,8 @@ class Broadcast:
 
     def close(self) -> None:
         """End the broadcast for good. A publisher that will be replaced must NOT close: it would end its viewers."""
+        for track in self._tracks.values():
+            track.finish()  # readers of a track that nobody finishes wait for ever
         self._producer.close()
 
     @property
@@ -110,8 +119,10 @@ class Broadcast:
     def _write_catalog(self) -> None:
         if not self._announced:
             return
+        # By time, so that a viewer who is moved to another origin, or outlives this publisher, finds the next number
+        # above the last one it has seen; lower ones would never reach it.
+        self._catalog_sequence = max(self._catalog_sequence + 1, self._clock.now_us() // 1000)
         group = self._catalog.create_group(self._catalog_sequence)
-        self._catalog_sequence += 1
         group.write_frame(self.catalog.to_json(), self._clock.now_us())
         group.finish()
 

@@ -16,6 +16,7 @@ import random
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from skyriver.fabric import hang, moq
 from skyriver.fabric.liveness import POLL_S, Liveness, Verdict
@@ -30,16 +31,29 @@ STALL_AFTER_S = 0.25
 STALL_AFTER_ROUND_S = 2.0  # every edge has stalled once: the broadcast itself has paused
 WARM_POKE_AFTER_S, WARM_DEAD_AFTER_S = 1.0, 1.6
 _RETRY_S = 0.2
+_NO_STANDBY_RETRY_S = 2.0
+_FOREVER_S = 1e9
 
 
 @dataclass(frozen=True)
 class Ticket:
-    """A grant and the edges it may be used at, best first."""
+    """A grant and the edges it may be used at, best first.
+
+    `renew_at_s`: the monotonic time after which a new one should be asked for, well before relays end its sessions.
+    """
 
     space: str
     path: str
     grant: str
     edges: tuple[moq.Endpoint, ...]
+    renew_at_s: float | None = None
+
+    def others(self, endpoint: moq.Endpoint | None) -> tuple[moq.Endpoint, ...]:
+        """Every other edge in the order in which to try them after `endpoint` has failed."""
+        if endpoint not in self.edges:
+            return self.edges
+        at = self.edges.index(endpoint)
+        return self.edges[at + 1 :] + self.edges[:at]
 
 
 @dataclass
@@ -76,11 +90,10 @@ class Viewing:
 
 
 class _EdgeSession:
-    """One connection to one edge. `index` is its place in the ticket."""
+    """One connection to one edge."""
 
-    def __init__(self, ticket: Ticket, index: int) -> None:
-        self.index = index
-        self.endpoint = ticket.edges[index]
+    def __init__(self, ticket: Ticket, endpoint: moq.Endpoint) -> None:
+        self.endpoint = endpoint
         self.origin = moq.new_origin()
         offered = moq.new_origin()
         self._poke = Poke(offered)
@@ -126,7 +139,7 @@ class Viewer:
     """Watches one video track of a broadcast. `run` until cancelled; frames go to `on_frame` as they arrive.
 
     Args:
-        ticket: where to begin. refresh: asks for a new ticket when every edge has failed or refused.
+        ticket: where to begin. refresh: asks for a new ticket, when it is due or every edge has failed.
         track: the video track's name; `None` takes the catalog's first.
         on_frame: called with each new frame, on the event loop; it must be quick.
     """
@@ -164,18 +177,18 @@ class Viewer:
     async def run(self) -> None:
         """Watch until cancelled."""
         stalls_in_a_row = 0
-        session = await self._open_next(-1)
+        session = await self._open_next(None)
         try:
             while True:
-                self._keep_warm(session.index)
+                self._keep_warm(session.endpoint)
                 frames_before = self.viewing.frames
                 paused = stalls_in_a_row >= len(self._ticket.edges)
                 self.viewing.edges.append(session.endpoint.url)
-                await self._play(session, STALL_AFTER_ROUND_S if paused else self._stall_after_s)
+                moved = await self._play(session, STALL_AFTER_ROUND_S if paused else self._stall_after_s)
                 stalls_in_a_row = stalls_in_a_row + 1 if self.viewing.frames == frames_before else 1
-                stalled, session = session, await self._take_warm() or await self._open_next(session.index)
-                self.viewing.switches += 1
-                self._leave(stalled)
+                left, session = session, moved or await self._take_warm() or await self._open_next(session.endpoint)
+                self.viewing.switches += moved is None
+                self._leave(left)
         finally:
             self._drop_warm()
             await session.close()
@@ -183,27 +196,25 @@ class Viewer:
 
     # -- edges -----------------------------------------------------------------------------------------------------
 
-    async def _open_next(self, index: int) -> _EdgeSession:
-        """The next edge after `index` that answers; asks for a new ticket after each whole round without one."""
+    async def _open_next(self, failed: moq.Endpoint | None) -> _EdgeSession:
+        """The first edge after `failed` that answers; asks for a new ticket after each whole round without one."""
         while True:
-            edges = len(self._ticket.edges)
-            for step in range(1, edges + 1):
-                opened = _EdgeSession(self._ticket, (index + step) % edges)
+            last = (failed,) if failed in self._ticket.edges else ()
+            for endpoint in (*self._ticket.others(failed), *last):
+                opened = _EdgeSession(self._ticket, endpoint)
                 if await opened.open():
                     return opened
             await self._renew()
 
-    def _keep_warm(self, index: int) -> None:
+    def _keep_warm(self, playing: moq.Endpoint) -> None:
         self._drop_warm()
-        if len(self._ticket.edges) > 1:
-            self._warming = asyncio.ensure_future(self._warm_up(index))
+        self._warming = asyncio.ensure_future(self._warm_up(playing))
 
-    async def _warm_up(self, index: int) -> None:
-        """Hold a connected session on another edge than `index`, for ever."""
-        edges = len(self._ticket.edges)
+    async def _warm_up(self, playing: moq.Endpoint) -> None:
+        """Hold a connected session on another edge than the one `playing`, for ever."""
         while True:
-            for step in range(1, edges):
-                opened = _EdgeSession(self._ticket, (index + step) % edges)
+            for endpoint in self._ticket.others(playing):
+                opened = _EdgeSession(self._ticket, endpoint)
                 try:
                     if await opened.open():
                         self._warm = opened
@@ -212,7 +223,18 @@ class Viewer:
                     if self._warm is opened:
                         self._warm = None
                         await opened.close()
-            await asyncio.sleep(_RETRY_S)
+            await asyncio.sleep(_NO_STANDBY_RETRY_S * random.uniform(0.5, 1.5))
+            await self._renew()  # the cloud may have other edges by now
+
+    async def _moved(self, playing: moq.Endpoint) -> _EdgeSession:
+        """Waits until the ticket is due, and returns a session on the same edge under the next one."""
+        while True:
+            due_s = self._ticket.renew_at_s
+            await asyncio.sleep(_FOREVER_S if due_s is None else max(0.0, due_s - self._now()))
+            if await self._renew():
+                opened = _EdgeSession(self._ticket, playing)
+                if playing in self._ticket.edges and await opened.open():
+                    return opened
 
     async def _take_warm(self) -> _EdgeSession | None:
         warm, self._warm = self._warm, None
@@ -232,20 +254,26 @@ class Viewer:
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
-    async def _renew(self) -> None:
+    async def _renew(self) -> bool:
+        """Take a new ticket; whether there was one."""
         await asyncio.sleep(_RETRY_S * random.uniform(0.5, 1.5))  # many viewers lose the same edges at once
         try:
             ticket = await self._refresh()
         except Exception as error:  # whatever the API's trouble is: the old ticket may still serve
             log.info("a new ticket could not be had; using the old one", extra={"reason": repr(error)})
-            return
+            await asyncio.sleep(_RETRY_S)
+            return False
         if ticket.edges:
             self._ticket = ticket
+        return bool(ticket.edges)
 
     # -- frames ----------------------------------------------------------------------------------------------------
 
-    async def _play(self, session: _EdgeSession, stall_after_s: float) -> None:
-        """Deliver frames from `session` until nothing new has come for `stall_after_s`, or it ends."""
+    async def _play(self, session: _EdgeSession, stall_after_s: float) -> _EdgeSession | None:
+        """Deliver frames from `session` until nothing new has come for `stall_after_s`, or it ends.
+
+        Returns a session to go on with at once, if it was a new ticket that ended this one.
+        """
         heard_at_s = self._now()
         first = self.viewing.frames == 0
 
@@ -255,28 +283,33 @@ class Viewer:
 
         reading = asyncio.ensure_future(self._read(session, heard))
         closed = asyncio.ensure_future(session.closed())
-        waits = {reading, closed}
+        moved = asyncio.ensure_future(self._moved(session.endpoint))
+        waits: set[asyncio.Future[Any]] = {reading, closed, moved}
         try:
             while True:
                 limit_s = max(stall_after_s, 2.0) if first else stall_after_s
                 left_s = heard_at_s + limit_s - self._now()
                 if left_s <= 0:
-                    return
+                    return None
                 done, _ = await asyncio.wait(waits, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+                if moved in done:
+                    return moved.result()
                 if done:
-                    return
+                    return None
         finally:
             for wait in waits:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
 
     async def _read(self, session: _EdgeSession, heard: Callable[[], None]) -> None:
-        broadcast = await session.origin.consume().announced_broadcast(self._ticket.path)
+        announced = session.origin.consume()
         if self.catalog is None:
-            self.catalog = await self._read_catalog(broadcast)
+            self.catalog = await self._read_catalog(await announced.announced_broadcast(self._ticket.path))
         track = self._track or next(iter(self.catalog.video), None)
         if track is None:
             raise InvalidInput("The broadcast has no video track.")
+        # Resolved anew: what the catalog came from is of no more use once the route to the broadcast has changed.
+        broadcast = await announced.announced_broadcast(self._ticket.path)
         open_group = -1
         async for group, frame in read_groups(await moq.subscribe_live(broadcast, track)):
             pts_us, payload = hang.decode_frame(frame.payload)

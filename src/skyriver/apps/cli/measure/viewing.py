@@ -13,8 +13,10 @@ from skyriver.client import Client, Edge, WatchTicket
 from skyriver.fabric.moq import Endpoint, certificate_hashes, silence_native_logs
 from skyriver.fabric.subscriber import MediaFrame
 from skyriver.fabric.viewer import Ticket, Viewer
-from skyriver.kernel.clock import monotonic_s
+from skyriver.kernel.clock import monotonic_s, utc_now
 from skyriver.kernel.ids import new_id
+
+RENEW_AFTER = 0.9  # of a ticket's life; the rest is for an API that is away
 
 
 class HeadlessViewer:
@@ -105,7 +107,8 @@ class HeadlessViewer:
         ticket: WatchTicket = await self._sky.watch(self.channel_id, viewer=self._name)
         self._edges |= {edge.url: edge for edge in ticket.edges}
         edges = tuple(Endpoint(edge.url, certificate_hashes(edge.certificate_sha256)) for edge in ticket.edges)
-        return Ticket(ticket.space, ticket.broadcast, ticket.grant, edges)
+        left_s = (ticket.expires_at - utc_now()).total_seconds()
+        return Ticket(ticket.space, ticket.broadcast, ticket.grant, edges, monotonic_s() + left_s * RENEW_AFTER)
 
     def _frame(self, frame: MediaFrame) -> None:
         """Called by the fabric for each new frame, on the event loop."""
