@@ -46,6 +46,7 @@ class Supervised:
 
         Raises:
             WorldBroke: it said why it cannot run, ended, or took too long.
+        OSError: it cannot be started at all.
         """
         process = await self._spawn()
         try:
@@ -73,8 +74,8 @@ class Supervised:
                 back_off_s = min(back_off_s * 2, BACK_OFF_LAST_S)
                 try:
                     await self.start()
-                except WorldBroke as error:
-                    log.error("%s", error)
+                except (WorldBroke, OSError) as error:
+                    log.error("Starting %s again failed: %s", self.name, error)
         finally:
             await self.stop()
 
@@ -118,7 +119,10 @@ class Supervised:
                 start_new_session=True,
             )
         self._process = process
-        self._pid_path.write_text(str(process.pid))
+        try:
+            self._pid_path.write_text(str(process.pid))
+        except OSError as error:  # a full disk must not keep it from running; only a killed `up` would miss the note
+            log.warning("Noting the process of %s in %s failed: %s", self.name, self._pid_path, error.strerror)
         return process
 
     async def _until_ready(self, process: Process) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -38,6 +39,16 @@ class CloudSettings:
         return self.data / "cloud.json"
 
     @property
+    def first_login_path(self) -> Path:
+        """The operator's first login; people delete it once they have an account of their own."""
+        return self.data / "first-login.json"
+
+    @property
+    def lock_path(self) -> Path:
+        """Held while a cloud runs on this folder."""
+        return self.run_dir / "up.lock"
+
+    @property
     def run_dir(self) -> Path:
         """Process ids of what runs, by name."""
         return self.data / "run"
@@ -61,10 +72,7 @@ def prepare(settings: CloudSettings) -> None:
         probe.write_bytes(b"\0" * 65536)
         probe.unlink()
     except OSError as error:
-        raise WorldBroke(
-            f"The data folder {settings.data} cannot be written: {error.strerror}.",
-            hint="Free some space or fix its permissions, or choose another one with --data.",
-        ) from error
+        raise _not_written(settings.data, error) from error
 
 
 @dataclass(frozen=True)
@@ -90,10 +98,25 @@ def bus_passwords(settings: CloudSettings) -> BusPasswords:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace `path` by a file only its owner may read, whole or not at all."""
+    """Replace `path` by a file only its owner may read, whole or not at all.
+
+    Raises:
+        WorldBroke: it cannot be written.
+    """
     fresh = path.with_name(f".{path.name}.new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError as error:
+        raise _not_written(path, error) from error
+
+
+def _not_written(path: Path, error: OSError) -> WorldBroke:
+    return WorldBroke(
+        f"{path} cannot be written: {error.strerror}.",
+        hint="Free some space or fix its permissions, or choose another folder with --data.",
+        code="disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "not_writable",
+    )

@@ -1,6 +1,7 @@
 """Start everything in order, say where it is, keep it running, stop it in order.
 
 Order: bus, API, sites and agents (which start relays, stations and transcoders as the API plans them), demo channel.
+What fails on the way is told once, and everything that was started already is stopped again.
 """
 
 from __future__ import annotations
@@ -9,110 +10,151 @@ import asyncio
 import json
 import os
 import signal
-import sys
-from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
-from skyriver.apps.cloud.ports import free_range, require_free
+from skyriver.apps.cloud.announce import Announcer, Login
+from skyriver.apps.cloud.demo import provide_demo
+from skyriver.apps.cloud.nodes import PORTS_PER_NODE, agent
+from skyriver.apps.cloud.ports import claimed_udp_ranges, free_range, require_free
 from skyriver.apps.cloud.processes import Supervised
+from skyriver.apps.cloud.running import end_leftovers, only_one
 from skyriver.apps.cloud.settings import CloudSettings, bus_passwords, prepare, write_private
 from skyriver.kernel.errors import Conflict
 from skyriver.kernel.logs import set_up_logs
 
-if TYPE_CHECKING:
-    from skyriver.client import Client
-
-PORTS_PER_NODE = 20
-# Where the sites of a cloud on one machine are said to be: far enough apart to be seen on a map.
-PLACES: tuple[tuple[str, str, str, float, float], ...] = (
-    ("core", "Core", "cn-north", 39.9, 116.4),
-    ("edge-a", "Edge A", "cn-east", 31.2, 121.5),
-    ("edge-b", "Edge B", "cn-south", 22.5, 114.1),
-)
+BUS_TRIES = 10  # another cloud that starts at the same moment may be quicker to take a port that was free
 
 
 def run(settings: CloudSettings) -> None:
     """Run the cloud until Ctrl-C or SIGTERM.
 
     Raises:
-        SkyriverError: something keeps it from starting; the message says what and what to do.
+        SkyriverError: something keeps it from starting; the message says what and what to do. What fails while tasks
+            run comes in an exception group.
     """
     os.umask(0o077)
     prepare(settings)
     set_up_logs("up", "warning")
-    asyncio.run(_run(settings))
+    announcer = Announcer(settings)
+    with ExitStack() as held:
+        held.enter_context(only_one(settings))
+        announcer.left_over(end_leftovers(settings))
+        require_free(settings.host, settings.port, use="the console and the API", flag="--port")
+        require_free(settings.host, settings.rtmp_port, use="the RTMP door", flag="--rtmp-port")
+        nodes = 1 + settings.edges
+        udp_port = held.enter_context(
+            claimed_udp_ranges(settings.host, settings.udp_port, PORTS_PER_NODE, ranges=nodes)
+        )
+        asyncio.run(_until_signalled(replace(settings, udp_port=udp_port), announcer))
 
 
-async def _run(settings: CloudSettings) -> None:
-    stop = asyncio.Event()
+async def _until_signalled(settings: CloudSettings, announcer: Announcer) -> None:
+    """Serve until a signal; it may come while everything is still being started."""
+    serving = asyncio.ensure_future(_serve(settings, announcer))
+    asked = False
+
+    def stop() -> None:
+        nonlocal asked
+        if not asked:
+            asked = True
+            announcer.stopping()
+            serving.cancel()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    start = asyncio.ensure_future(_serve(settings, stop))
-    stopping = asyncio.ensure_future(stop.wait())
-    await asyncio.wait({start, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if stopping.done() and not start.done():
-        with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(start), 45)
-    stopping.cancel()
-    if start.done():
-        start.result()
-    else:
-        start.cancel()
-        await asyncio.gather(start, return_exceptions=True)
+        loop.add_signal_handler(number, stop)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # a closed terminal, unless nohup
+        loop.add_signal_handler(signal.SIGHUP, stop)
+    try:
+        await serving
+    except asyncio.CancelledError:
+        if not asked:
+            raise
 
 
-async def _serve(settings: CloudSettings, stop: asyncio.Event) -> None:
-    from skyriver.client import Client, Cloud
-
-    _require_alone(settings)
-    require_free(settings.host, settings.port, use="the console and the API", flag="--port")
-    require_free(settings.host, settings.rtmp_port, use="the RTMP door", flag="--rtmp-port")
-    nodes = 1 + settings.edges
-    settings = replace(
-        settings,
-        bus_port=free_range(settings.host, settings.bus_port, 1),
-        udp_port=free_range(settings.host, settings.udp_port, PORTS_PER_NODE * nodes, udp=True),
-    )
-    say = _speaker(settings)
-    async with AsyncExitStack() as stack:
-        bus_environment, bus_url = await _start_bus(settings, stack)
-        api = Supervised("api", "skyriver.apps.api", _api_arguments(settings, bus_url), bus_environment, settings.data)
-        ready = await api.start()
-        _supervise(api, stack)
-        url = str(ready["url"])
-        login = _first_login(settings)
-        if login:
-            write_private(settings.cli_key_path, login["api_key"])
+async def _serve(settings: CloudSettings, announcer: Announcer) -> None:
+    """Until cancelled. Leaving the stack stops what was started, last first."""
+    async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
+        announcer.starting("the bus")
+        environment, bus_url = await _start_bus(settings, tasks, stack)
+        announcer.starting("the API")
+        is_first = not settings.first_login_path.exists()
+        api = Supervised("api", "skyriver.apps.api", _api_arguments(settings, bus_url), environment, settings.data)
+        url = str((await _start(api, tasks, stack))["url"])
+        login = _first_login(settings, is_first)
         write_private(settings.cloud_path, json.dumps({"url": url, "pid": os.getpid()}))
         stack.callback(settings.cloud_path.unlink, missing_ok=True)
-        async with Client(Cloud(url, settings.cli_key_path.read_text().strip())) as sky:
-            for node in range(nodes):
-                agent = await _agent(settings, sky, url, node)
-                await agent.start()
-                _supervise(agent, stack)
-        await _demo(settings)
-        say(url, login)
-        await stop.wait()
+        edges = f"{settings.edges} edge site{'' if settings.edges == 1 else 's'}"
+        announcer.starting(f"a core site and {edges}")
+        await _start_nodes(settings, url, tasks, stack)
+        if settings.demo:
+            announcer.starting("the demo channel")
+        await provide_demo(settings)
+        announcer.ready(url, f"rtmp://{settings.host}:{settings.rtmp_port}/live", login)
+        await asyncio.get_running_loop().create_future()
 
 
-async def _start_bus(settings: CloudSettings, stack: AsyncExitStack) -> tuple[dict[str, str], str]:
-    """The environment that gives the API the bus's passwords, and the bus's address."""
+async def _start(process: Supervised, tasks: asyncio.TaskGroup, stack: AsyncExitStack) -> dict[str, object]:
+    """Start it and keep it running; leaving the stack stops it."""
+    stack.push_async_callback(process.stop)
+    ready = await process.start()
+    stack.push_async_callback(_end, tasks.create_task(process.run()))
+    return ready
+
+
+async def _start_nodes(settings: CloudSettings, url: str, tasks: asyncio.TaskGroup, stack: AsyncExitStack) -> None:
+    """The agents of all sites, at once; they stop at once, too."""
+    agents = [await agent(settings, url, number) for number in range(1 + settings.edges)]
+
+    async def stop_all() -> None:
+        await asyncio.gather(*(each.stop() for each in agents), return_exceptions=True)
+
+    stack.push_async_callback(stop_all)
+    async with asyncio.TaskGroup() as starting:
+        for each in agents:
+            starting.create_task(each.start())
+    watching = [tasks.create_task(each.run()) for each in agents]
+
+    async def end_all() -> None:
+        await asyncio.gather(*(_end(task) for task in watching))
+
+    stack.push_async_callback(end_all)
+
+
+async def _start_bus(
+    settings: CloudSettings, tasks: asyncio.TaskGroup, stack: AsyncExitStack
+) -> tuple[dict[str, str], str]:
+    """The environment that gives the API the bus's passwords, and the bus's address.
+
+    Raises:
+        SkyriverError: ours cannot start; or the one that was named is not there, or does not take the password.
+    """
+    from skyriver.fabric.bus import Bus, BusAccess, BusServer, BusServerFailed, BusServerSettings
+
     if settings.bus_url:
+        access = BusAccess(settings.bus_url, "api", os.environ.get("SKYRIVER_BUS_PASSWORD", ""))
+        await Bus(access, name="up").check()
         return {}, settings.bus_url
-    from skyriver.fabric.bus import BusServer, BusServerSettings
-
     passwords = bus_passwords(settings)
-    server = BusServer(
-        BusServerSettings(
-            settings.data / "bus", passwords.api, passwords.agent, host=settings.host, port=settings.bus_port
+    how = BusServerSettings(settings.data / "bus", passwords.api, passwords.agent, host=settings.host)
+    for _ in range(BUS_TRIES):
+        port = free_range(settings.host, settings.bus_port, 1)
+        server = BusServer(replace(how, port=port))
+        stack.push_async_callback(server.stop)
+        try:
+            await server.start()
+            break
+        except BusServerFailed as error:
+            if error.code != "port_taken":
+                raise
+    else:
+        raise Conflict(
+            f"Starting the bus failed: other programs took its port {BUS_TRIES} times.",
+            hint="Choose another one with --bus-port.",
+            code="port_taken",
         )
-    )
-    await server.start()
-    task = asyncio.ensure_future(server.run())
-    stack.push_async_callback(_end, task)
+    stack.push_async_callback(_end, tasks.create_task(server.run()))
     return {"SKYRIVER_BUS_PASSWORD": passwords.api, "SKYRIVER_NODE_BUS_PASSWORD": passwords.agent}, server.url
 
 
@@ -125,102 +167,18 @@ def _api_arguments(settings: CloudSettings, bus_url: str) -> list[str]:
     return arguments
 
 
-async def _agent(settings: CloudSettings, sky: Client, url: str, number: int) -> Supervised:
-    """The agent of one site; the first start makes the site and a token to join it."""
-    slug, name, region, latitude, longitude = _place(number)
-    folder = settings.data / "nodes" / slug
-    environment: dict[str, str] = {}
-    if not (folder / "node.json").exists():
-        role = "core" if number == 0 else "edge"
-        site_id = await _site(sky, slug, name=name, role=role, region=region, latitude=latitude, longitude=longitude)
-        environment["SKYRIVER_JOIN_TOKEN"] = (await sky.create_join_token(site_id)).token
-    first_port = settings.udp_port + number * PORTS_PER_NODE
-    arguments = ["--url", url, "--data", str(folder), "--name", f"{slug}-1", "--address", settings.host]
-    if settings.udp_port:
-        arguments += ["--ports", f"{first_port}-{first_port + PORTS_PER_NODE - 1}"]
-    return Supervised(f"agent-{slug}", "skyriver.apps.agent", arguments, environment, settings.data)
-
-
-async def _site(sky: Client, slug: str, **fields: Any) -> str:
-    async for site in sky.sites():
-        if site.slug == slug:
-            return site.id
-    return (await sky.create_site(slug, **fields)).id
-
-
-def _place(number: int) -> tuple[str, str, str, float, float]:
-    if number < len(PLACES):
-        return PLACES[number]
-    slug = f"edge-{chr(ord('a') + number - 1)}"
-    return slug, slug.replace("-", " ").title(), "local", 20.0 + 3 * number, 100.0 + 2 * number
-
-
-async def _demo(settings: CloudSettings) -> None:
-    from sqlalchemy import select
-
-    from skyriver.platform.identity import Principal
-    from skyriver.platform.identity.records import TenantRecord, UserRecord
-    from skyriver.platform.store import Store
-    from skyriver.services.live.demo import FeederKeys, ensure_demo, stop_demo
-
-    store = Store(settings.database_url or f"sqlite:///{settings.data / 'skyriver.db'}")
-    try:
-        if not settings.demo:
-            await stop_demo(store)
-            return
-        async with store.session() as session:
-            tenant = (await session.scalars(select(TenantRecord).where(TenantRecord.is_operator))).one()
-            user = (await session.scalars(select(UserRecord).where(UserRecord.tenant_id == tenant.id))).first()
-        owner = Principal("user", user.id if user else tenant.id, tenant.id, "owner", is_operator=True)
-        await ensure_demo(store, owner, FeederKeys(settings.data))
-    finally:
-        await store.close()
-
-
-def _supervise(process: Supervised, stack: AsyncExitStack) -> None:
-    stack.push_async_callback(_end, asyncio.ensure_future(process.run()))
-
-
-async def _end(task: asyncio.Future[None]) -> None:
+async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
-def _require_alone(settings: CloudSettings) -> None:
-    """Two clouds on one data folder would ruin each other's files."""
-    import psutil
-
-    with suppress(OSError, ValueError, TypeError):
-        pid = json.loads(settings.cloud_path.read_text()).get("pid")
-        if (
-            pid
-            and pid != os.getpid()
-            and psutil.pid_exists(pid)
-            and "skyriver" in " ".join(psutil.Process(pid).cmdline())
-        ):
-            raise Conflict(
-                f"A cloud already runs on {settings.data} (process {pid}).",
-                hint="Stop it first, or choose another folder with --data.",
-            )
-
-
-def _first_login(settings: CloudSettings) -> dict[str, str]:
-    path = settings.data / "first-login.json"
-    with suppress(OSError, ValueError):
-        found: dict[str, str] = json.loads(path.read_text())
-        return found
-    return {}
-
-
-def _speaker(settings: CloudSettings) -> Callable[[str, dict[str, str]], None]:
-    def say(url: str, login: dict[str, str]) -> None:
-        if settings.as_json:
-            print(json.dumps({"event": "ready", "url": url, "data": str(settings.data)}), flush=True)
-            return
-        lines = ["", f"  Skyriver is up:   {url}"]
-        if login:
-            lines.append(f"  First login:      {login['email']}  {login['password']}")
-        lines += [f"  RTMP door:        rtmp://{settings.host}:{settings.rtmp_port}/live", "  Ctrl-C stops it.", ""]
-        print("\n".join(lines), file=sys.stdout, flush=True)
-
-    return say
+def _first_login(settings: CloudSettings, is_new: bool) -> Login | None:
+    """The operator's first login, while its file is there; its key becomes the command line's, which had none."""
+    try:
+        kept = json.loads(settings.first_login_path.read_text())
+        login, key = Login(kept["email"], kept["password"], is_new), str(kept["api_key"])
+    except (OSError, ValueError, KeyError):
+        return None
+    if not settings.cli_key_path.exists():
+        write_private(settings.cli_key_path, key)
+    return login

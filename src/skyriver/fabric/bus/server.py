@@ -142,8 +142,13 @@ class BusServer:
         """
         path = self._write_configuration()
         self._end_orphan()
+        # Its own session: a Ctrl-C in the terminal is for us, who stop it last.
         process = await asyncio.create_subprocess_exec(
-            str(server_binary()), "-c", str(path), stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE
+            *(str(server_binary()), "-c", str(path)),
+            stdin=DEVNULL,
+            stdout=DEVNULL,
+            stderr=PIPE,
+            start_new_session=True,
         )
         self._process = process
         try:

@@ -39,7 +39,7 @@ def up(
 
     run(
         CloudSettings(
-            data=data.expanduser(),
+            data=data.expanduser().resolve(),
             port=port,
             edges=edges,
             demo=demo,
