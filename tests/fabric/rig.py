@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from skyriver.fabric import Endpoint
 from skyriver.fabric.grants import SigningKey, Verifier
-from skyriver.fabric.relay import Metrics, Relay, RelayConfig
+from skyriver.fabric.relay import Metrics, Relay
+from skyriver.fabric.relay_config import RelayConfig
 from skyriver.fabric.relay_session import Usage
 
 SPACE = "live/ch_1"

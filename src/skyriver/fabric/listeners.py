@@ -13,14 +13,11 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from skyriver.fabric import certificates, moq
+from skyriver.fabric.relay_config import RelayConfig
 from skyriver.kernel.clock import utc_now
 from skyriver.kernel.errors import WorldBroke
-
-if TYPE_CHECKING:
-    from skyriver.fabric.relay import RelayConfig
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,8 @@ from skyriver.fabric.admission import Limits
 from skyriver.fabric.certificates import Certificate, load
 from skyriver.fabric.grants import Verifier
 from skyriver.fabric.moq import certificate_hashes, silence_native_logs
-from skyriver.fabric.relay import Metrics, Relay, RelayConfig
+from skyriver.fabric.relay import Metrics, Relay
+from skyriver.fabric.relay_config import RelayConfig
 from skyriver.fabric.relay_session import Usage
 from skyriver.kernel.child import ChildChannel
 
