@@ -47,6 +47,7 @@ class RtmpServer:
         host, port: where to listen; port 0 takes a free one.
         limits: what publishers may use.
         monotonic: seconds, for time-outs.
+        turned_away: told of every publisher whose key is right and whose channel is taken.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class RtmpServer:
         port: int = 1935,
         limits: Limits | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        turned_away: Callable[[Publication, Refusal], None] = lambda publication, refusal: None,
     ) -> None:
         self.limits = limits or Limits()
         self.monotonic = monotonic
@@ -66,6 +68,7 @@ class RtmpServer:
         """Connections and publications since the start, by outcome: `accepted`, `over_limit`, and every EndReason."""
         self._authorise = authorise
         self._serve = serve
+        self._turned_away = turned_away
         self._host = host
         self._port = port
         self._sessions: set[Session] = set()
@@ -161,6 +164,7 @@ class RtmpServer:
             return SHUTTING_DOWN
         holder = self._live.get(verdict.channel_id)
         if holder is not None and (refusal := self._displace(holder, verdict)):
+            self._turned_away(verdict, refusal)
             return refusal
         publishing = session.new_publishing(verdict, key_sha256(key))
         self._live[verdict.channel_id] = publishing

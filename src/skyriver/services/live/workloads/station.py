@@ -21,7 +21,7 @@ from skyriver.kernel.child import ChildChannel
 from skyriver.services.live.media.high_water import SAVED_EVERY_S, HighWater
 from skyriver.services.live.media.ingest import ChannelIngest
 from skyriver.services.live.model import Takeover
-from skyriver.services.live.rtmp import KeyRing, Publication, Publishing, Refusal, RtmpServer
+from skyriver.services.live.rtmp import EndReason, KeyRing, Publication, Publishing, Refusal, RtmpServer
 from skyriver.services.live.workloads.specs import endpoints
 
 REVOKED = Refusal("This stream key has been replaced or revoked. Copy the new key from the channel's page.")
@@ -75,7 +75,9 @@ class Station:
         self._channel = channel
         self._high_water = HighWater(data_dir)
         self._keys = KeyRing()
-        self._server = RtmpServer(self._keys, self._serve, host=spec.host, port=spec.rtmp_port)
+        self._server = RtmpServer(
+            self._keys, self._serve, host=spec.host, port=spec.rtmp_port, turned_away=self._say_turned_away
+        )
         self._ingests: dict[str, ChannelIngest] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -103,6 +105,11 @@ class Station:
                 self._channel.emit("ready", rtmp_port=self._server.port)
         finally:
             self._high_water.save()
+
+    def _say_turned_away(self, publication: Publication, refusal: Refusal) -> None:
+        """Many encoders show no reason, so the channel's people are told on its page."""
+        channel_id, reason = publication.channel_id, EndReason.REFUSED.value
+        self._channel.emit("input", channel_id=channel_id, state="refused", reason=reason, message=refusal.description)
 
     def _judge(self, publishing: Publishing) -> Refusal | None:
         allowed = self._keys.by_sha256(publishing.key_sha256)
