@@ -20,6 +20,7 @@ from skyriver.client.models import (
     Node,
     Site,
     StreamKey,
+    Tenant,
     User,
     WatchTicket,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "ServerEvent",
     "Site",
     "StreamKey",
+    "Tenant",
     "User",
     "WatchTicket",
     "find_cloud",

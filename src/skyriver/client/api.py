@@ -25,6 +25,8 @@ from skyriver.client.models import (
     Overview,
     Site,
     StreamKey,
+    Tenant,
+    TenantCreated,
     User,
     WatchTicket,
     Workload,
@@ -147,6 +149,14 @@ class Client:
         return self._pages(Workload, "/v1/workloads")
 
     # --- people and keys -------------------------------------------------------------------------------------------
+
+    def tenants(self) -> AsyncIterator[Tenant]:
+        return self._pages(Tenant, "/v1/tenants")
+
+    async def create_tenant(self, slug: str, *, name: str, owner_email: str) -> TenantCreated:
+        return await self._create(
+            TenantCreated, "/v1/tenants", {"slug": slug, "name": name, "owner_email": owner_email}
+        )
 
     def users(self) -> AsyncIterator[User]:
         return self._pages(User, "/v1/users")

@@ -152,6 +152,22 @@ class User(Answer):
     created_at: datetime | None = None
 
 
+class Tenant(Answer):
+    id: str
+    slug: str
+    name: str
+    is_operator: bool = False
+    created_at: datetime | None = None
+
+
+class TenantCreated(Answer):
+    """A new tenant, its first owner, and that owner's password, which is never shown again."""
+
+    tenant: Tenant
+    owner: User
+    owner_password: str
+
+
 class ApiKey(Answer):
     id: str
     name: str | None = None

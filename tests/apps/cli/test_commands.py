@@ -119,3 +119,14 @@ def test_sites_and_join_tokens(run: Run, serving: Serving) -> None:
 def test_nodes_are_for_operators_only(run: Run, serving: Serving) -> None:
     red = serving.data_of(serving.cloud.red.keys["owner"])
     assert run("node", "list", "--data", red).code in (exits.REFUSED, exits.NO_SUCH_THING)
+
+
+def test_an_operator_makes_tenants_and_nobody_else_does(run: Run, serving: Serving) -> None:
+    words = ("tenant", "create", "green", "--owner", "green@green.test")
+    red = serving.data_of(serving.cloud.red.keys["owner"])
+    assert run(*words, "--data", red).code == exits.REFUSED
+    made = run(*words, "--data", serving.data, "--json").json
+    assert (made["tenant"]["slug"], made["owner"]["email"]) == ("green", "green@green.test")
+    assert len(made["owner_password"]) > 10
+    assert run(*words, "--data", serving.data).code == exits.NO_SUCH_THING
+    assert "green" in run("tenant", "list", "--data", serving.data).out

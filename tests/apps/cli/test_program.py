@@ -34,6 +34,7 @@ def test_help_names_every_command() -> None:
         "bench",
         "node",
         "site",
+        "tenant",
         "user",
         "api-key",
         "doctor",
@@ -98,7 +99,13 @@ def test_a_credential_in_an_error_is_not_printed(capsys: pytest.CaptureFixture[s
     assert "0123456789abcdef" not in told
 
 
+def test_no_line_of_the_list_of_commands_is_cut_short() -> None:
+    shown = CliRunner().invoke(app, ["--help"], prog_name="skyriver", terminal_width=80).stdout
+    assert "..." not in shown.partition("Commands:")[2]
+
+
 def test_version(run: Run) -> None:
+    assert run("--version").out.startswith("skyriver ")
     assert set(run("version", "--json").json) >= {"skyriver", "python", "moq-rs", "av"}
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from skyriver.apps.cli import exits
-from skyriver.apps.cli.commands import bench, channels, cloud, doctor, drill, machines, people, push, watch
+from skyriver.apps.cli.commands import bench, channels, cloud, doctor, drill, machines, people, push, tenants, watch
 
 
 class Program(TyperGroup):
@@ -33,17 +33,34 @@ class Program(TyperGroup):
 
 app = typer.Typer(
     cls=Program,
-    help="Skyriver: a cloud for live things that runs on your own machines. `skyriver up` starts one.",
     epilog="Exit codes: 0 done, 1 failed, 2 used wrongly, 3 no cloud, 4 refused, 5 no such thing, 130 interrupted.",
     no_args_is_help=True,
     rich_markup_mode=None,  # rich help costs 150 ms at every `--help`
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 for module in (cloud, push, watch, drill, bench, doctor):
     module.register(app)
 app.add_typer(channels.app, name="channel")
 app.add_typer(machines.sites, name="site")
 app.add_typer(machines.nodes, name="node")
+app.add_typer(tenants.tenants, name="tenant")
 app.add_typer(people.users, name="user")
 app.add_typer(people.keys, name="api-key")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from skyriver import __version__
+
+        typer.echo(f"skyriver {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Skyriver: a cloud for live things that runs on your own machines. `skyriver up` starts one."""

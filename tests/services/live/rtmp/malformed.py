@@ -1,4 +1,4 @@
-"""Hostile and broken RTMP conversations, the same for the same seed; `bench/rtmp_fuzz.py` sends them to a whole cloud."""
+"""Hostile and broken RTMP conversations, the same for the same seed; also for `bench/rtmp_fuzz.py`."""
 
 from __future__ import annotations
 

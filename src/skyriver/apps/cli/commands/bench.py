@@ -8,7 +8,7 @@ import typer
 
 from skyriver.apps.cli.options import ChannelOption, Data, Json
 
-app = typer.Typer(help="Measure what this machine can carry, and how late pictures arrive.")
+app = typer.Typer(help="Measure capacity and latency. What this machine can carry, and how late pictures arrive.")
 
 
 def register(root: typer.Typer) -> None:

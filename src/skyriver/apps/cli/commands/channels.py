@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from skyriver.client import Client, StreamKey
     from skyriver.client.models import Channel as ChannelModel
 
-app = typer.Typer(help="Channels: create, list, show, delete, and their stream keys.", no_args_is_help=True)
+app = typer.Typer(help="Channels and their stream keys.", no_args_is_help=True)
 keys = typer.Typer(help="Stream keys: what a publisher signs in with.", no_args_is_help=True)
 app.add_typer(keys, name="key")
 

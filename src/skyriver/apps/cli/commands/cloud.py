@@ -32,9 +32,11 @@ def up(
     host: Annotated[str, typer.Option(help="The address to serve on.")] = "127.0.0.1",
     bus_url: Annotated[str | None, typer.Option(help="A NATS of your own, instead of starting one.")] = None,
     database_url: Annotated[str | None, typer.Option(help="A PostgreSQL of your own, instead of SQLite.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what is ready as JSON lines.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print what happens as JSON lines, and nothing else.")
+    ] = False,
 ) -> None:
-    """Start a whole cloud on this machine; Ctrl-C stops it, and a second `up` finds everything as it was."""
+    """Start a whole cloud on this machine. Ctrl-C stops it, and a second `up` finds everything as it was."""
     from skyriver.apps.cloud import CloudSettings, run
 
     run(
@@ -79,7 +81,7 @@ def status(data: Data = None, as_json: Json = False) -> None:
 
 
 def version(as_json: Json = False) -> None:
-    """The version of this program and of the libraries that matter to it."""
+    """Tell the version. Of this program, and of the libraries that matter to it."""
     import platform
     from importlib.metadata import PackageNotFoundError
     from importlib.metadata import version as installed

@@ -36,7 +36,8 @@ def doctor(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Check ports, clock, disk, libraries and codecs; exits with 1 when something would not work."""
+    """Say what is wrong here, and what to do. Checks ports, clock, disk, libraries and codecs; exits with 1 when
+    something would not work."""
     import asyncio
 
     from skyriver.apps.cli import exits

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from skyriver.apps.cli.measure.drill import DrillReport
     from skyriver.client import Client
 
-app = typer.Typer(help="Kill an edge, a transcoder, an origin or the API, and measure what viewers miss.")
+app = typer.Typer(help="Kill a part, and measure what viewers miss. An edge, a transcoder, an origin or the API.")
 Times = Annotated[int, typer.Option("--times", "-n", help="How many kills.", min=1, max=1000)]
 Viewers = Annotated[int, typer.Option("--viewers", help="How many headless viewers watch.", min=1, max=200)]
 

@@ -25,7 +25,7 @@ def push(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Push a file to a channel over RTMP, at the pace of real time; transcodes only what is not H.264 or AAC."""
+    """Push a file to a channel over RTMP. At the pace of real time; transcodes only what is not H.264 or AAC."""
     import asyncio
 
     from skyriver.apps.cli.output import print_json

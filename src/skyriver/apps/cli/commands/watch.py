@@ -25,7 +25,7 @@ def watch(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Watch a channel without a screen; exits with 1 when no frame came."""
+    """Watch a channel without a screen. Exits with 1 when no frame came."""
     from skyriver.apps.cli import exits
     from skyriver.apps.cli.output import print_fields, print_json, progress
     from skyriver.apps.cli.session import ask
