@@ -21,10 +21,15 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import make_url
 
 from skyriver.platform.store import Store
 from tests.clouds import Cloud, open_cloud
+
+# A busy machine must not fail a test: what Hypothesis times by default is the machine.
+settings.register_profile("skyriver", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("skyriver")
 
 DATABASES = ("sqlite", "postgresql")
 TEMPLATE = "skyriver_template"

@@ -136,7 +136,6 @@ def test_every_answer_is_declared(operation: str, document: OpenApiSchema, serve
 
     @settings(
         max_examples=EXAMPLES,
-        deadline=None,
         derandomize=True,
         database=None,
         phases=(Phase.explicit, Phase.generate),

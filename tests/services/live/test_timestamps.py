@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from skyriver.services.live.timestamps import COMPOSITION_MAX_US, FORWARD_US, Timeline
@@ -156,7 +156,6 @@ def test_negative_and_absurd_composition_times_are_bounded() -> None:
     assert later.pts_us - later.dts_us == COMPOSITION_MAX_US
 
 
-@settings(deadline=None)  # a busy machine must not fail a test
 @given(
     st.lists(
         st.tuples(

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from skyriver.services.live.rtmp import amf0
 from skyriver.services.live.rtmp.errors import MalformedRtmp
-from tests.services.live.rtmp.wire import untimed
 
 scalars = st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=40)
 values = st.recursive(
@@ -16,13 +15,11 @@ values = st.recursive(
 )
 
 
-@untimed
 @given(st.lists(values, max_size=5))
 def test_round_trip(sent: list[amf0.Value]) -> None:
     assert amf0.decode(amf0.encode(*sent)) == sent
 
 
-@untimed
 @given(st.lists(values, max_size=3), st.data())
 def test_cut_anywhere_is_refused_or_shorter(sent: list[amf0.Value], data: st.DataObject) -> None:
     encoded = amf0.encode(*sent)
@@ -33,7 +30,6 @@ def test_cut_anywhere_is_refused_or_shorter(sent: list[amf0.Value], data: st.Dat
         assert cut < len(encoded)
 
 
-@untimed
 @given(st.binary(max_size=200))
 def test_garbage_is_refused_in_our_words(garbage: bytes) -> None:
     try:

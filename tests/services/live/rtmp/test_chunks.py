@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from skyriver.services.live.rtmp.chunks import ChunkReader, write_message
 from skyriver.services.live.rtmp.errors import MalformedRtmp
 from skyriver.services.live.rtmp.limits import Limits
-from tests.services.live.rtmp.wire import ChunkWriter, untimed
+from tests.services.live.rtmp.wire import ChunkWriter
 
 Seen = tuple[int, int, int, bytes]
 
@@ -43,7 +43,6 @@ messages = st.lists(
 )
 
 
-@untimed
 @given(messages, st.integers(1, 200), st.data())
 def test_round_trip_in_any_header_form_and_any_cut(
     sent: list[tuple[int, int, int, bytes, int]], chunk_bytes: int, data: st.DataObject
@@ -144,7 +143,6 @@ def test_unfinished_messages_are_bounded_together() -> None:
             list(chunks.feed(b"\2\0\0\0\0\0\4\1\0\0\0\0" + (98_000).to_bytes(4, "big") + header + bytes(98_000)))
 
 
-@untimed
 @given(st.binary(max_size=400))
 def test_garbage_never_escapes(garbage: bytes) -> None:
     chunks = reader()
@@ -155,7 +153,6 @@ def test_garbage_never_escapes(garbage: bytes) -> None:
     assert chunks.held_bytes <= len(garbage)
 
 
-@untimed
 @given(st.binary(max_size=500), st.integers(0, (1 << 32) - 1), st.integers(1, 300))
 def test_what_the_server_writes_reads_back(body: bytes, at_ms: int, chunk_bytes: int) -> None:
     out = ChunkWriter().message(1, chunk_bytes.to_bytes(4, "big"), csid=2)

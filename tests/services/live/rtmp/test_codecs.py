@@ -20,7 +20,6 @@ from tests.services.live.rtmp.wire import (
     SLICE,
     audio_frame,
     audio_header,
-    untimed,
     video_frame,
     video_header,
 )
@@ -60,7 +59,6 @@ def test_sequence_headers_of_libx264(name: str) -> None:
     assert START_CODE + b"\x68" in c.parameter_sets_annexb
 
 
-@untimed
 @given(st.binary(max_size=80))
 def test_garbage_as_sps_is_refused(garbage: bytes) -> None:
     try:
@@ -70,7 +68,6 @@ def test_garbage_as_sps_is_refused(garbage: bytes) -> None:
     assert 0 < sps.width <= 16384 and 0 < sps.height <= 16384
 
 
-@untimed
 @given(st.integers(0, len(AVC_RECORD) - 1), st.integers(0, 255))
 def test_one_wrong_byte_in_a_sequence_header(at: int, value: int) -> None:
     data = bytearray(AVC_RECORD)
@@ -81,7 +78,6 @@ def test_one_wrong_byte_in_a_sequence_header(at: int, value: int) -> None:
         assert str(error)
 
 
-@untimed
 @given(st.integers(0, 2**32 - 2))
 def test_exponential_golomb(value: int) -> None:
     bits = bin(value + 1)[2:]
@@ -105,7 +101,6 @@ def test_audio_configs(config: str, codec: str, rate: int, channels: int) -> Non
     assert (found.codec, found.sample_rate_hz, found.channels, found.init.hex()) == (codec, rate, channels, config)
 
 
-@untimed
 @given(st.binary(max_size=40))
 def test_garbage_as_audio_config_is_refused(garbage: bytes) -> None:
     try:
@@ -134,7 +129,6 @@ def test_own_sps_is_not_doubled_and_delimiters_are_dropped() -> None:
     assert found == record.annexb + START_CODE + IDR
 
 
-@untimed
 @given(st.lists(st.binary(min_size=1, max_size=30).map(lambda b: b"\x41" + b), min_size=1), st.sampled_from([1, 2, 4]))
 def test_annexb_keeps_every_unit(nals: list[bytes], length_bytes: int) -> None:
     record = parse_avc_record(AVC_RECORD[:4] + bytes((0xFC | length_bytes - 1,)) + AVC_RECORD[5:])
@@ -214,7 +208,6 @@ def test_other_audio_is_refused_by_name(body: bytes, name: str) -> None:
     assert "AAC" in refusal.value.hint
 
 
-@untimed
 @given(st.binary(max_size=60), st.binary(max_size=60))
 def test_garbage_tags_never_escape(video: bytes, audio: bytes) -> None:
     flv = FlvReader()

@@ -30,7 +30,6 @@ from tests.services.live.rtmp.wire import (
     audio_header,
     fed_in_pieces,
     setup,
-    untimed,
     video_frame,
     video_header,
     whole_stream,
@@ -87,7 +86,6 @@ def test_split_at_every_byte(chunk_bytes: int) -> None:
         assert fed_in_pieces(stream, [cut]).events == whole.events
 
 
-@untimed
 @given(st.lists(st.integers(0, len(whole_stream())), max_size=30))
 def test_any_cuts_give_the_same_events(cuts: list[int]) -> None:
     whole = Exchange()

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from hypothesis import HealthCheck, settings
-
 from skyriver.services.live.rtmp import Refusal, amf0
 from skyriver.services.live.rtmp.connection import Closed, Connection, Event, PublishRequested
 from skyriver.services.live.rtmp.limits import Limits
@@ -157,7 +155,3 @@ def fed_in_pieces(data: bytes, cuts: Iterable[int], limits: Limits | None = None
     for start, end in pairwise(edges):
         exchange.send(data[start:end])
     return exchange
-
-
-# A busy machine must not fail a test: what Hypothesis times by default is the machine.
-untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
