@@ -6,7 +6,7 @@ import { useLocation } from "wouter";
 import { ApiError, request } from "../api/client";
 import { ownTicketPath } from "../api/early";
 import { useChannelEvent } from "../api/live";
-import type { Channel, ChannelInput } from "../api/types";
+import type { Channel, ChannelEvent, ChannelInput } from "../api/types";
 import { useSession } from "../app/session";
 import { formatBps, formatTime } from "../format";
 import { useSpeech, useText } from "../i18n";
@@ -50,7 +50,7 @@ export default function ChannelPage({ slug }: { slug: string }) {
       {channel && <Head channel={channel} onChange={setChannel} />}
       <Grid gap="md">
         <Grid.Col span={{ base: 12, lg: 8 }}>
-          <Card withBorder>
+          <Card withBorder h="100%">
             <Player ticketPath={ownTicketPath(slug)} onPlayer={setPlayer} />
             <PlayerFacts player={player} />
           </Card>
@@ -146,7 +146,7 @@ function Now({ channel }: { channel: Channel }) {
       />
       <Stack gap={6} mt="sm">
         {input ? <Source input={input} /> : <Text size="sm">{t("no_input")}</Text>}
-        {(event?.renditions.length ? event.renditions : channel.renditions).map((rendition) => (
+        {largestFirst<Rendition>(event?.renditions.length ? event.renditions : channel.renditions).map((rendition) => (
           <Group key={rendition.name} justify="space-between" wrap="nowrap">
             <Text size="sm">{rendition.name}</Text>
             <Text size="sm" c="dimmed">
@@ -158,6 +158,14 @@ function Now({ channel }: { channel: Channel }) {
       </Stack>
     </Card>
   );
+}
+
+type Rendition = ChannelEvent["renditions"][number] | Channel["renditions"][number];
+
+/** The source, then the ladder from the top; a rendition is named by its height. */
+function largestFirst<T extends { name: string }>(renditions: readonly T[]): T[] {
+  const height = (rendition: T): number => (rendition.name === "source" ? Infinity : Number.parseInt(rendition.name) || 0);
+  return [...renditions].sort((a, b) => height(b) - height(a));
 }
 
 function Source({ input }: { input: ChannelInput }) {

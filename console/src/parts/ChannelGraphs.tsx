@@ -51,8 +51,8 @@ export default function ChannelGraphs({ channelId, player }: { channelId: string
   const latency = useMemo<Line[]>(
     () => [
       { label: t("graph_glass"), values: history.map((p) => glass.get(second(p.at_ms)) ?? glass.get(second(p.at_ms) - 1) ?? null) },
-      { label: t("graph_station"), values: history.map((p) => p.event.latency_ms.station) },
-      { label: t("graph_transcode"), values: history.map((p) => p.event.latency_ms.transcode) },
+      { label: t("graph_station"), values: history.map((p) => duration(p.event.latency_ms.station)) },
+      { label: t("graph_transcode"), values: history.map((p) => duration(p.event.latency_ms.transcode)) },
     ],
     [history, glass, t],
   );
@@ -71,6 +71,11 @@ export default function ChannelGraphs({ channelId, player }: { channelId: string
       </SimpleGrid>
     </Card>
   );
+}
+
+/** Differences of two clocks may come out below zero; nothing takes less than no time. */
+function duration(ms: number | null): number | null {
+  return ms === null ? null : Math.max(0, ms);
 }
 
 interface GraphProps {

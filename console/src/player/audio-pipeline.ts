@@ -17,6 +17,7 @@ const MAX_DECODING = 16;
 const HAND_OVER_US = 30_000;
 /** How often the audio thread is told the time. */
 const CLOCK_EVERY_MS = 100;
+const SILENT: FromWorklet = { buffered_ms: 0, underruns: 0, level: 0, offset_ms: 0 };
 
 /** Built next to the player bundle; a worklet can only be loaded from a URL. */
 function workletUrl(): string {
@@ -37,7 +38,7 @@ export class AudioPipeline {
   private decoding: number[] = [];
   private lastPts: number | undefined;
   private lastStep: number | undefined;
-  report: FromWorklet = { buffered_ms: 0, underruns: 0 };
+  report: FromWorklet = SILENT;
 
   /** @param positionAt media time on show at a `performance.now()` moment, microseconds */
   constructor(private readonly positionAt: (performance_ms: number) => number) {}
@@ -80,7 +81,7 @@ export class AudioPipeline {
     this.queue.clear();
     void this.context?.close();
     this.context = this.gain = this.node = undefined;
-    this.report = { buffered_ms: 0, underruns: 0 };
+    this.report = SILENT;
   }
 
   setVolume(level: number): void {

@@ -67,6 +67,12 @@ export class AudioRing {
     this.cursor = cursor;
   }
 
+  /** How far the reader is behind `position_us`, in milliseconds; 0 before anything was read. */
+  offsetMs(position_us: number): number {
+    if (this.cursor === undefined) return 0;
+    return position_us / 1000 - (this.cursor * 1000) / this.sampleRateHz;
+  }
+
   /** Sound ready beyond `position_us`, in milliseconds. */
   bufferedMs(position_us: number): number {
     const wanted = (position_us * this.sampleRateHz) / 1e6;

@@ -11,6 +11,10 @@ export type ToWorklet =
 export interface FromWorklet {
   buffered_ms: number;
   underruns: number;
+  /** The loudest sample played since the last report, 0 to 1. */
+  level: number;
+  /** How far what is heard is behind the playout clock, and with it behind the picture; negative when ahead. */
+  offset_ms: number;
 }
 
 // What AudioWorkletGlobalScope offers and the DOM library of TypeScript does not declare.
@@ -23,11 +27,14 @@ declare function registerProcessor(name: string, processor: new () => AudioWorkl
 
 /** Render quanta between reports: about four a second at 48 kHz. */
 const REPORT_EVERY = 94;
+/** Web Audio, section 2.2: the render quantum. */
+const QUANTUM_FRAMES = 128;
 
 class SkyriverAudio extends AudioWorkletProcessor {
   private readonly ring = new AudioRing(2, sampleRate);
   private offset_us: number | undefined;
   private quanta = 0;
+  private level = 0;
 
   constructor() {
     super();
@@ -45,11 +52,20 @@ class SkyriverAudio extends AudioWorkletProcessor {
     if (!out || this.offset_us === undefined) return true;
     const position = this.offset_us + currentTime * 1e6;
     this.ring.read(out, position);
-    if (++this.quanta % REPORT_EVERY === 0) {
-      const report: FromWorklet = { buffered_ms: this.ring.bufferedMs(position), underruns: this.ring.underruns };
-      this.port.postMessage(report);
-    }
+    for (const sample of out[0] ?? []) this.level = Math.max(this.level, Math.abs(sample));
+    if (++this.quanta % REPORT_EVERY === 0) this.report(position);
     return true;
+  }
+
+  private report(position_us: number): void {
+    const report: FromWorklet = {
+      buffered_ms: this.ring.bufferedMs(position_us),
+      underruns: this.ring.underruns,
+      level: this.level,
+      offset_ms: this.ring.offsetMs(position_us + (QUANTUM_FRAMES / sampleRate) * 1e6),
+    };
+    this.level = 0;
+    this.port.postMessage(report);
   }
 }
 

@@ -73,6 +73,16 @@ export class SkyriverPlayer extends HTMLElement {
     return this.playback?.stats();
   }
 
+  /** Stop watching; the last picture stays. */
+  pause(): void {
+    if (!this.paused) this.togglePlay();
+  }
+
+  /** Go on at the live edge. */
+  play(): void {
+    if (this.paused) this.togglePlay();
+  }
+
   /** Forget the longest gaps so far, as before a drill. */
   resetGaps(): void {
     this.playback?.engine.resetGaps();

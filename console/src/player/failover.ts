@@ -43,6 +43,8 @@ export const PROOF_MS = 3000;
 export const GRACE_MS = 100;
 export const MAX_RESCUES = 3;
 export const RESCUE_WINDOW_MS = 10_000;
+/** After the page slept, the loss of a connection that died meanwhile is noticed within this. */
+export const WAKING_MS = 1000;
 /** Ticks come every 50 ms; one that comes this late was held up by this thread. */
 const LATE_TICK_MS = 150;
 /** Never ask for tickets more often than this; doubles with each question in vain, up to the maximum. */
@@ -99,6 +101,8 @@ export class Failover {
   private lastTicketAsk = -Infinity;
   private vainAsks = 0;
   private paused = false;
+  private wakingUntil = -Infinity;
+  private forgiven = new Set<string>();
 
   constructor(public silence_ms = 250) {}
 
@@ -227,6 +231,14 @@ export class Failover {
     return this.connectNext(now_ms);
   }
 
+  /** The page slept (a closed lid, a frozen tab): what was lost meanwhile says nothing about the edges. */
+  woke(now_ms: number): Action[] {
+    this.rests.clear();
+    this.forgiven.clear();
+    this.wakingUntil = now_ms + WAKING_MS;
+    return this.sessions.size === 0 && this.edges.length > 0 && !this.paused ? this.connectNext(now_ms) : [];
+  }
+
   /** Close everything. */
   stop(): Action[] {
     const actions = [...this.sessions.values()].map((session): Action => ({ do: "close", session }));
@@ -335,6 +347,10 @@ export class Failover {
   }
 
   private rest(edge: EdgeAddress, now_ms: number): void {
+    if (now_ms < this.wakingUntil && !this.forgiven.has(edge.url)) {
+      this.forgiven.add(edge.url);
+      return;
+    }
     const failures = (this.rests.get(edge.url)?.failures ?? 0) + 1;
     const rest_ms = Math.min(REST_MS * 2 ** (failures - 1), REST_MAX_MS);
     this.rests.set(edge.url, { until_ms: now_ms + rest_ms, failures });

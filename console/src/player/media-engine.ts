@@ -191,6 +191,8 @@ export class MediaEngine {
       paint_gap_ms_max: painted.longest_ms,
       audio_buffer_ms: this.audio.report.buffered_ms,
       audio_underruns: this.audio.report.underruns,
+      audio_level: this.audio.report.level,
+      audio_offset_ms: this.audio.report.offset_ms,
     };
   }
 

@@ -17,6 +17,8 @@ const TICK_MS = 50;
 const WAITING_MS = 2000;
 /** How often the choice of the rendition is looked at again. */
 const CHOICE_MS = 1000;
+/** Hidden pages get a tick a second; after a longer pause the whole page slept, and with it its connections. */
+const SLEPT_MS = 3000;
 /** A source that sends fewer pictures is allowed longer silences. */
 const SILENCE_FRAMES = 5;
 
@@ -68,6 +70,7 @@ export class Playback {
   private failure: { state: "failed" | "waiting"; detail: string } | undefined;
   private paused = false;
   private lastChoice = 0;
+  private lastTick = Infinity;
   private renewal: ReturnType<typeof setTimeout> | undefined;
   private timer: ReturnType<typeof setInterval> | undefined;
   private refresh = 0;
@@ -152,6 +155,11 @@ export class Playback {
 
   private tick(): void {
     const now_ms = this.now();
+    if (now_ms - this.lastTick > SLEPT_MS && !this.paused) {
+      this.engine.flush();
+      this.perform(this.failover.woke(now_ms));
+    }
+    this.lastTick = now_ms;
     const fps = this.engine.current?.fps ?? 0;
     this.failover.silence_ms = Math.max(this.silence_ms, fps > 0 ? (SILENCE_FRAMES * 1000) / fps : 0);
     this.perform(this.failover.tick(now_ms));

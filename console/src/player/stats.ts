@@ -38,6 +38,10 @@ export interface PlayerStats {
   muted: boolean;
   audio_buffer_ms: number;
   audio_underruns: number;
+  /** Loudest sample of the last quarter of a second, 0 to 1. */
+  audio_level: number;
+  /** How far the sound is behind the playout clock; negative when ahead. */
+  audio_offset_ms: number;
 }
 
 /** A frame that stays this much longer than its neighbours is seen as a stall. */

@@ -322,6 +322,34 @@ describe("pause", () => {
   });
 });
 
+describe("sleep", () => {
+  const closed = (name: string): void => void rig.do(rig.failover.closed(rig.session(name).id, rig.now));
+
+  it("does not let edges rest for connections that died while the page slept", () => {
+    rig.do(rig.failover.ticket(EDGES.slice(0, 2), rig.now));
+    rig.connect("a");
+    rig.frame("a");
+    rig.connect("b");
+    rig.now += 60_000;
+    rig.do(rig.failover.woke(rig.now));
+    rig.done = [];
+    closed("a");
+    closed("b");
+    expect(rig.names("connect")).toEqual(["a", "b"]);
+  });
+
+  it("forgives an edge once: one that fails again rests", () => {
+    rig.do(rig.failover.ticket(EDGES.slice(0, 1), rig.now));
+    rig.connect("b");
+    rig.now += 60_000;
+    rig.do(rig.failover.woke(rig.now));
+    closed("b");
+    rig.done = [];
+    closed("b");
+    expect(rig.names("connect")).toEqual([]);
+  });
+});
+
 it("keeps at most three sessions whatever happens", () => {
   let seed = 7;
   const random = (n: number): number => {

@@ -35,6 +35,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
+    # A page kept for going back freezes what waits in it, and with it who waits for its answer.
+    "--disable-features=BackForwardCache",
     "--mute-audio",  # the machine's loudspeakers only: the page's own sound is decoded and can be measured
     "--autoplay-policy=no-user-gesture-required",
 )
