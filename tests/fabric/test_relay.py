@@ -17,6 +17,7 @@ from skyriver.kernel.errors import WorldBroke
 from tests.fabric.rig import (
     SPACE,
     BlackHole,
+    Reports,
     publisher_grant,
     running,
     running_relay,
@@ -67,7 +68,7 @@ async def test_a_bad_grant_is_rejected_and_the_relay_goes_on(tmp_path: Path, spa
         async with moq.connect(
             origin.endpoint, SPACE, viewer_grant(), publish=moq.new_origin(), subscribe=moq.new_origin()
         ):
-            await origin.reports.until(lambda r: bool(r.metrics) and r.metrics[-1].viewers == 1)
+            await origin.reports.until(lambda r: bool(r.metrics) and r.metrics[-1].sessions == 1)
 
 
 async def test_frames_reach_a_viewer_at_an_edge_and_both_ends_are_metered(tmp_path: Path) -> None:
@@ -145,10 +146,10 @@ async def test_a_grant_ends_its_session_when_it_expires_or_is_revoked(tmp_path: 
     async with running_relay(tmp_path) as origin:
         reason = await close_reason(origin.endpoint, SPACE, viewer_grant(lifetime=timedelta(seconds=1)))
         assert reason is not None
-        await origin.reports.until(lambda r: r.metrics[-1].viewers == 0)
+        await origin.reports.until(lambda r: r.metrics[-1].sessions == 0)
         grant = viewer_grant()
         closing = asyncio.ensure_future(close_reason(origin.endpoint, SPACE, grant))
-        await origin.reports.until(lambda r: r.metrics[-1].viewers == 1)
+        await origin.reports.until(lambda r: r.metrics[-1].sessions == 1)
         held = next(iter(origin.relay.sessions.values()))
         origin.relay.deny(held.grant.jti, datetime.now(UTC) + timedelta(hours=1))
         assert await closing is not None
@@ -279,6 +280,35 @@ async def test_a_viewer_begins_with_the_newest_group_of_what_the_relay_remembers
             second = Subscriber((edge.endpoint,), SPACE, viewer_grant, "live")
             async with running(second.run()):
                 assert (await next_frame(second)).group == G + 3
+
+
+async def test_a_viewer_that_stands_by_is_not_counted_as_watching(tmp_path: Path) -> None:
+    async with running_relay(tmp_path) as relay:
+        publisher = Publisher([relay.endpoint], SPACE, service_grant)
+        broadcast = publisher.broadcast("live")
+        video = broadcast.video("video", PICTURE)
+        broadcast.announce()
+        subscriber = Subscriber([relay.endpoint], SPACE, viewer_grant, "live")
+
+        async def publish() -> None:
+            for number in range(100_000):
+                video.write(b"x" * 2_000, number + 1, group=G + number // 40)
+                await asyncio.sleep(0.05)  # a publisher's pace: 40 KB/s
+
+        async def watch() -> None:
+            async for _ in subscriber.frames("video"):
+                pass
+
+        def told_apart(reports: Reports) -> bool:
+            last = reports.metrics[-1] if reports.metrics else None
+            return last is not None and (last.viewers, last.standbys, last.viewers_by_space) == (1, 1, {SPACE: 1})
+
+        sides = {"publish": moq.new_origin(), "subscribe": moq.new_origin()}
+        async with (
+            running(publisher.run(), subscriber.run(), publish(), watch()),
+            moq.connect(relay.endpoint, SPACE, viewer_grant(), **sides),
+        ):
+            await relay.reports.until(told_apart)
 
 
 async def test_a_taken_port_is_a_clear_error(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,6 +69,15 @@ def test_admission_refuses_by_bits_and_by_sessions() -> None:
     by_count.reading(sessions=3, active=0, egress_bps=0, cpu=0.0)
     refusal = by_count.decide(0.0)
     assert refusal is not None and "sessions" in refusal.reason
+
+
+def test_admission_keeps_room_for_every_standby() -> None:
+    admission = Admission(Limits(max_cpu=0.65, shed_cpu=0.901))
+    admission.reading(sessions=298, active=148, standbys=150, egress_bps=150e6, cpu=0.148 * 3)
+    assert [admission.decide(0.0) is None for _ in range(3)] == [True, True, False]
+    assert admission.load == pytest.approx(0.894 / 0.901)
+    admission.reading(sessions=150, active=148, standbys=2, egress_bps=150e6, cpu=0.148 * 3)
+    assert admission.decide(10.0) is None
 
 
 def test_overload_sheds_a_tenth_after_two_readings_and_not_before() -> None:

@@ -35,7 +35,7 @@ async def test_a_due_ticket_is_replaced_and_the_picture_goes_on_under_the_new_on
             assert (await got.get()).payload == b"before"
             before = {s.session_id for s in relay.relay.sessions.values() if s.is_viewer}
             due.set()
-            await relay.reports.until(lambda r: before.isdisjoint(relay.relay.sessions) and r.metrics[-1].viewers == 1)
+            await relay.reports.until(lambda r: before.isdisjoint(relay.relay.sessions) and r.metrics[-1].sessions == 2)
             video.write(b"after", 2)
             assert (await got.get()).payload == b"after"
         assert viewer.viewing.switches == 0

@@ -5,6 +5,10 @@ every viewer falls seconds behind. Overload is a cliff, and it hits those who we
 estimates what one more session will cost, refuses it while the edge list's next entry can still take it, and, should
 load grow under it all the same (a scene with more bits, a storm of fail-overs), closes its newest sessions first.
 
+Every viewer holds two sessions: one that plays, and a standby at its next edge. Standbys cost nothing until an edge
+dies, and then all of its viewers at once: new sessions are taken only while all standbys together would still fit below
+the line where shedding begins. Spread over two edges that is 150 viewers with their 150 standbys each.
+
 Everything here is pure: readings in, decisions out.
 """
 
@@ -43,15 +47,34 @@ class Admission:
     limits: Limits = field(default_factory=Limits)
     sessions: int = 0
     active: int = 0
+    standbys: int = 0
     egress_bps: float = 0.0
     cpu: float = 0.0
     refused: int = 0
     _admitted_at_s: list[float] = field(default_factory=list)
     _overloaded_readings: int = 0
 
-    def reading(self, *, sessions: int, active: int, egress_bps: float, cpu: float) -> None:
-        """Take the readings of the last second. `active` counts sessions that something was sent to."""
-        self.sessions, self.active, self.egress_bps, self.cpu = sessions, active, egress_bps, cpu
+    @property
+    def load(self) -> float:
+        """The share of the tightest limit that is in use; 1.0 refuses."""
+        limits = self.limits
+        return max(
+            self.sessions / limits.max_sessions,
+            self.egress_bps / limits.max_egress_bps,
+            self.cpu / limits.max_cpu,
+            (self.cpu + self.standbys * self._session_cpu) / limits.shed_cpu,
+        )
+
+    @property
+    def _session_cpu(self) -> float:
+        measured = self.active >= _SAMPLE_SESSIONS
+        return self.cpu / self.active if measured else self.limits.default_session_cpu
+
+    def reading(self, *, sessions: int, active: int, egress_bps: float, cpu: float, standbys: int = 0) -> None:
+        """Take the readings of the last second. `active` counts sessions that media is sent to, `standbys` settled
+        ones of viewers that none is sent to."""
+        self.sessions, self.active, self.standbys = sessions, active, standbys
+        self.egress_bps, self.cpu = egress_bps, cpu
         self._overloaded_readings = self._overloaded_readings + 1 if cpu >= self.limits.shed_cpu else 0
 
     def decide(self, now_s: float) -> Refusal | None:
@@ -80,7 +103,9 @@ class Admission:
         session_bps = self.egress_bps / self.active if measured else limits.default_session_bps
         if self.egress_bps + pending * session_bps > limits.max_egress_bps:
             return Refusal(f"egress is {self.egress_bps / 1e6:.0f} Mbit/s of {limits.max_egress_bps / 1e6:.0f}")
-        session_cpu = self.cpu / self.active if measured else limits.default_session_cpu
+        session_cpu = self._session_cpu
         if self.cpu + pending * session_cpu > limits.max_cpu:
             return Refusal(f"the relay uses {self.cpu:.0%} of a core; {limits.max_cpu:.0%} is the limit")
+        if self.cpu + (self.standbys + pending) * session_cpu > limits.shed_cpu:
+            return Refusal(f"{self.standbys} sessions stand by; with more of them an edge's failure would be too much")
         return None

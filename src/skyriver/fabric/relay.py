@@ -13,17 +13,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 from skyriver.fabric import moq
-from skyriver.fabric.admission import REFUSED_FULL, Admission, Limits
-from skyriver.fabric.certificates import Certificate
+from skyriver.fabric.admission import REFUSED_FULL, SETTLE_S, Admission
 from skyriver.fabric.grants import Verifier
 from skyriver.fabric.listeners import Listeners
+from skyriver.fabric.relay_config import RelayConfig
 from skyriver.fabric.relay_session import RelaySession, Usage
 from skyriver.fabric.space import Space
 from skyriver.fabric.uplink import Uplinks
@@ -38,34 +37,16 @@ MAX_HANDSHAKES = 256
 
 
 @dataclass(frozen=True)
-class RelayConfig:
-    """Where and how a relay runs.
-
-    `ports`: the UDP ports it may use, in order; a certificate's successor listens on another one than its predecessor.
-    `is_origin`: broadcasts come from publishers here; else from `upstreams`, ranked origins, which it dials with
-    `upstream_grant(space)`, a service grant.
-    """
-
-    host: str
-    ports: tuple[int, ...]
-    certificate_folder: Path
-    certificate_hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
-    operator_certificate: Certificate | None = None
-    advertise_host: str = ""
-    limits: Limits = field(default_factory=Limits)
-    is_origin: bool = True
-    upstreams: tuple[moq.Endpoint, ...] = ()
-    upstream_grant: Callable[[str], str] = lambda space: ""
-    sample_every_s: float = 1.0
-    usage_every_s: float = 5.0
-
-
-@dataclass(frozen=True)
 class Metrics:
-    """One second of a relay's life. Rates in bit/s, `cpu` as a fraction of one core."""
+    """One second of a relay's life. Rates in bit/s, `cpu` as a fraction of one core, `load` as a share of its limits.
+
+    `viewers` are sent media; `standbys` are sessions of the public that are not: a viewer has one at its next edge.
+    """
 
     sessions: int
     viewers: int
+    standbys: int
+    load: float
     egress_bps: int
     ingress_bps: int
     cpu: float
@@ -244,21 +225,27 @@ class Relay:
     def _read_sessions(self, now_s: float, interval_s: float, cpu: float, lag_ms: float) -> None:
         viewers: dict[str, int] = {}
         egress: dict[str, int] = {}
-        active = received = 0
+        active = received = standbys = 0
         for held in self.sessions.values():
             before = held.bytes_received
             held.sample(now_s)
             received += held.bytes_received - before
             space = held.grant.root
             egress[space] = egress.get(space, 0) + int(held.egress_bytes_last * 8 / interval_s)
-            active += held.egress_bytes_last > 0
-            viewers[space] = viewers.get(space, 0) + held.is_viewer
+            active += held.is_fed
+            # Younger ones count as pending: what they will be does not show yet.
+            standbys += held.is_viewer and not held.is_fed and now_s - held.opened_at_s >= SETTLE_S
+            viewers[space] = viewers.get(space, 0) + (held.is_viewer and held.is_fed)
         total_bps = sum(egress.values())
-        self.admission.reading(sessions=len(self.sessions), active=active, egress_bps=total_bps, cpu=cpu)
+        self.admission.reading(
+            sessions=len(self.sessions), active=active, standbys=standbys, egress_bps=total_bps, cpu=cpu
+        )
         self._on_metrics(
             Metrics(
                 sessions=len(self.sessions),
                 viewers=sum(viewers.values()),
+                standbys=standbys,
+                load=round(self.admission.load, 3),
                 egress_bps=total_bps,
                 ingress_bps=int(received * 8 / interval_s),
                 cpu=round(cpu, 4),
@@ -278,7 +265,7 @@ class Relay:
             elif held.is_stalled(now_s):
                 held.session.cancel(1)
         newest_first = sorted(self.sessions.values(), key=lambda held: -held.opened_at_s)
-        for held in [h for h in newest_first if h.is_viewer and h.egress_bytes_last][: self.admission.shed()]:
+        for held in [h for h in newest_first if h.is_viewer and h.is_fed][: self.admission.shed()]:
             log.warning("overloaded: a session is sent to another edge", extra={"space": held.grant.root})
             held.session.cancel(REFUSED_FULL)
         for name, space in list(self.spaces.items()):

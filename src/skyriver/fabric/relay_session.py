@@ -11,6 +11,10 @@ from skyriver.kernel.ids import new_id
 
 # bytes keep leaving, and nothing has been acknowledged for this long: the peer is dead (QUIC says so after 9 to 13)
 STALLED_S = 4.0
+# A standby gets acknowledgements (100 byte/s) and now and then a probe of 1.5 KB; the leanest media is Opus at
+# 6 kbit/s, 2 KB/s on the wire. Its first two seconds say nothing: a handshake and a catalog are 5 to 10 KB.
+MEDIA_BYTES_PER_S, PACE_OVER_S, PACE_FROM_S = 1_000, 3.0, 2.0
+STILL_WATCHING_S = 30.0  # a broadcast that pauses does not lose its viewers: as long as its publisher is waited for
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,9 @@ class RelaySession:
         self.bytes_sent = 0
         self.bytes_received = 0
         self.egress_bytes_last = 0  # in the last sampling interval
+        self._sampled_at_s = now_s
+        self._pace_bytes_per_s = 0.0
+        self._fed_at_s: float | None = None
         self._packets_received = -1
         self._silent_since_s = now_s
         self._reported_sent = 0
@@ -48,8 +55,14 @@ class RelaySession:
 
     @property
     def is_viewer(self) -> bool:
-        """A session of the public rather than of the platform, that something is sent to."""
+        """A session of the public rather than of the platform, that may be sent something."""
         return not self.grant.cluster and bool(self.grant.get)
+
+    @property
+    def is_fed(self) -> bool:
+        """Whether media is sent to it, or was until half a minute ago. One that is not stands by for another edge's
+        failure, or waits for a broadcast to begin."""
+        return self._fed_at_s is not None and self._sampled_at_s - self._fed_at_s < STILL_WATCHING_S
 
     def sample(self, now_s: float) -> None:
         """Read the transport's counters (25 µs)."""
@@ -58,8 +71,18 @@ class RelaySession:
             return  # closed: the last reading stands
         self.egress_bytes_last = stats.bytes_sent - self.bytes_sent
         self.bytes_sent, self.bytes_received = stats.bytes_sent, stats.bytes_received or 0
+        self._take_pace(now_s)
         if stats.packets_received != self._packets_received or self.egress_bytes_last == 0:
             self._packets_received, self._silent_since_s = stats.packets_received or 0, now_s
+
+    def _take_pace(self, now_s: float) -> None:
+        passed_s, self._sampled_at_s = now_s - self._sampled_at_s, now_s
+        if passed_s <= 0 or now_s - self.opened_at_s < PACE_FROM_S:
+            return
+        weight = min(1.0, passed_s / PACE_OVER_S)
+        self._pace_bytes_per_s += (self.egress_bytes_last / passed_s - self._pace_bytes_per_s) * weight
+        if self._pace_bytes_per_s >= MEDIA_BYTES_PER_S:
+            self._fed_at_s = now_s
 
     def is_stalled(self, now_s: float) -> bool:
         """Whether we send and send, and nobody acknowledges."""

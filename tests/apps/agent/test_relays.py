@@ -86,9 +86,9 @@ async def test_an_edge_fills_from_the_origins_with_its_grant(relay_cluster: Smal
         broadcast.audio("aac", AudioTrack("mp4a.40.2", 48000, 2, bytes.fromhex("1190"), 128_000))
         broadcast.announce()
         assert (await anext(subscriber.catalogs())).audio
-        await cluster.until(lambda o: sum(w.metric("viewers") for w in o.relays("edge")) == 1)
+        await cluster.until(lambda o: sum(w.metric("sessions") for w in o.relays("edge")) == 1)
         await cluster.cluster.deny(viewer.jti, viewer.expires_at, "a test")
-        await cluster.until(lambda o: sum(w.metric("viewers") for w in o.relays("edge")) == 0)
+        await cluster.until(lambda o: sum(w.metric("sessions") for w in o.relays("edge")) == 0)
         for task in running:
             task.cancel()
 

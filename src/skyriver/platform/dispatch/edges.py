@@ -70,6 +70,8 @@ def _candidate(node: ObservedNode, workload: ObservedWorkload, space: str) -> Ed
 
 def relay_load(workload: ObservedWorkload) -> float:
     """A relay's use as a share of its tightest admission limit."""
+    if "load" in workload.metrics:
+        return workload.metric("load")
     limits = workload.spec.get("admission") or {}
     pairs = (("egress_bps", "max_egress_bps"), ("sessions", "max_sessions"), ("cpu", "max_cpu"))
     return max((workload.metric(use) / limits[top] for use, top in pairs if limits.get(top)), default=0.0)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,6 +18,9 @@ from skyriver.platform.ledger.records import UsageFactRecord
 GroupBy = Literal["tenant", "space", "site"]
 _COLUMNS = {"tenant": UsageFactRecord.tenant_id, "space": UsageFactRecord.space, "site": UsageFactRecord.site_id}
 _MAX_BYTES = 1 << 60  # no session carries an exabyte: such a number is a fault of the reporter
+_SESSION_FROM_BYTES = 16_384
+"""In one fact (5 s). A viewer's standby moves a handshake, a catalog and acknowledgements, 10 KB at most, and is no
+session of its own that is counted or charged; the leanest thing that we send, sound alone, is 60 KB."""
 _INSERT_ROWS = 500  # 13 columns each: SQLite takes 32,766 parameters in one statement
 
 
@@ -111,7 +114,8 @@ async def store_facts(session: AsyncSession, facts: Sequence[UsageFact]) -> int:
 
 @dataclass(frozen=True)
 class UsageSum:
-    """Bytes of one group. `key` is the tenant, space or site id; None: no tenant (the platform's own)."""
+    """Bytes of one group. `key` is the tenant, space or site id; None: no tenant (the platform's own). `sessions` are
+    those that carried media: a viewer's standby is none."""
 
     key: str | None
     bytes_sent: int
@@ -131,12 +135,13 @@ async def sum_usage(
     """Sums of the facts that ended in [since, until), largest first. `tenant_id` None: of all tenants."""
     column = _COLUMNS[by]
     sent = func.coalesce(func.sum(UsageFactRecord.bytes_sent), 0)
+    moved = UsageFactRecord.bytes_sent + UsageFactRecord.bytes_received
     query = (
         select(
             column,
             sent,
             func.coalesce(func.sum(UsageFactRecord.bytes_received), 0),
-            func.count(UsageFactRecord.source.distinct()),
+            func.count(case((moved >= _SESSION_FROM_BYTES, UsageFactRecord.source)).distinct()),
         )
         .where(UsageFactRecord.ended_at >= since, UsageFactRecord.ended_at < until)
         .group_by(column)

@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pytest
 from av.video.frame import VideoFrame
 
 from skyriver.fabric import AudioTrack, Endpoint, MediaFrame, Publisher, VideoTrack
@@ -192,11 +191,16 @@ async def test_another_ladder_asks_for_a_restart_and_a_new_grant_does_not(tmp_pa
     assert [e["event"] for e in child.events if e["event"] == "restart_me"] == ["restart_me"]
 
 
-@pytest.mark.parametrize("order", [1, -1])
-def test_the_order_of_relays_is_no_reason_to_restart(order: int) -> None:
-    relays = [Endpoint("https://a:1", ("aa",)), Endpoint("https://b:1", ("bb",))]
-    one = spec(relays[0])
-    one["origins"] = [{"url": r.url, "certificate_sha256": list(r.certificate_sha256)} for r in relays]
-    other = one | {"origins": one["origins"][::order], "grant": "another"}
-    first, second = transcoder.TranscoderSpec.parse(one), transcoder.TranscoderSpec.parse(other)
-    assert not first.needs_restart(second)
+async def test_it_follows_relays_that_have_moved_without_a_restart(tmp_path: Path) -> None:
+    async with (
+        running_relay(tmp_path / "a") as one,
+        running_relay(tmp_path / "b") as other,
+        running(transcoder.main, spec(one.endpoint), tmp_path) as child,
+    ):
+        await child.says("ready")
+        async with src(one.endpoint), watching(one.endpoint, "live") as watcher:
+            assert await watcher.take("180p", 5)
+        async with src(other.endpoint), watching(other.endpoint, "live") as watcher:
+            child.tell("spec", spec=spec(other.endpoint))
+            assert aligned(await watcher.take("180p", 5))
+    assert [e for e in child.events if e["event"] == "restart_me"] == []

@@ -79,9 +79,8 @@ class ChannelIngest:
         if set(origins) == set(self._origins):
             return
         self._origins = origins
-        self.close()
-        if self._input is not None:
-            self._describe(self._input)
+        if self._out is not None:
+            self._out.publisher.follow(origins)
 
     def close(self) -> None:
         """Leave the space. The relays keep viewers attached for a while longer."""

@@ -65,10 +65,10 @@ class TranscoderSpec:
         )
 
     def needs_restart(self, new: TranscoderSpec) -> bool:
-        """Whether `new` asks for another ladder, space or relays. A new grant, or another order of relays, does not."""
+        """Whether `new` asks for another ladder or space; new grants and relays are taken over while running."""
 
         def essence(spec: TranscoderSpec) -> tuple[object, ...]:
-            return spec.space, spec.ingest_space, spec.renditions, spec.opus_bitrate_bps, frozenset(spec.origins)
+            return spec.space, spec.ingest_space, spec.renditions, spec.opus_bitrate_bps
 
         return essence(self) != essence(new)
 
@@ -140,8 +140,12 @@ class Transcoder:
         self._described = asyncio.Event()  # a catalog has come: the engine runs
 
     def follow(self, spec: TranscoderSpec) -> None:
-        """Take over renewed grants."""
+        """Take over renewed grants and moved relays."""
+        moved = set(spec.origins) != set(self.spec.origins)
         self.spec = spec
+        if moved:
+            self._publisher.follow(spec.origins)
+            self._subscriber.follow(spec.origins)
 
     async def run(self) -> None:
         try:
@@ -254,7 +258,7 @@ async def main(channel: ChildChannel, first: dict[str, Any]) -> None:
             if command["cmd"] == "spec":
                 spec = TranscoderSpec.parse(command["spec"])
                 if transcoder.spec.needs_restart(spec):
-                    channel.emit("restart_me", reason="the ladder, the space or the relays changed")
+                    channel.emit("restart_me", reason="the ladder or the space changed")
                     break
                 transcoder.follow(spec)
         running.cancel()
