@@ -47,6 +47,17 @@ def test_a_taken_udp_port_is_told() -> None:
     assert finding.verdict is Verdict.FAIL
 
 
+def test_a_taken_port_that_up_can_do_without_is_no_fault(taken: int) -> None:
+    finding = machine.port("bus", "127.0.0.1", taken, "--bus-port", ours=False, movable=True)
+    assert (finding.verdict, "next free one" in finding.found) == (Verdict.OK, True)
+
+
+def test_a_checkout_knows_its_libraries_without_being_installed() -> None:
+    findings = [software.libraries(), *software.pins()]
+    assert {"libraries", "moq-rs", "moq-ffi"} == {finding.check for finding in findings}
+    assert {finding.verdict for finding in findings} == {Verdict.OK}
+
+
 def test_an_address_of_another_machine() -> None:
     finding = machine.port("console", "192.0.2.1", 7000, "--port", ours=False)
     assert (finding.verdict, "--host" in finding.advice) == (Verdict.FAIL, True)

@@ -17,8 +17,15 @@ UDP_PROBE = b"skyriver"
 UDP_PROBE_TIMEOUT_S = 1.0
 
 
-def port(name: str, host: str, number: int, flag: str, *, ours: bool, udp: bool = False) -> Finding:
-    """Whether `up` could bind a port, and who holds it if not. `ours`: the cloud is up, so it is meant to be taken."""
+def port(
+    name: str, host: str, number: int, flag: str, *, ours: bool, udp: bool = False, movable: bool = False
+) -> Finding:
+    """Whether `up` could bind a port, and who holds it if not.
+
+    Args:
+        ours: the cloud is up, so the port is meant to be taken.
+        movable: nobody types this port in, and `up` takes the next free one.
+    """
     check = f"{'UDP' if udp else 'TCP'} port {number} ({name})"
     kind = socket.SOCK_DGRAM if udp else socket.SOCK_STREAM
     with socket.socket(socket.AF_INET, kind) as probe:
@@ -27,7 +34,7 @@ def port(name: str, host: str, number: int, flag: str, *, ours: bool, udp: bool 
         try:
             probe.bind((host, number))
         except OSError as error:
-            return _not_bound(check, host, number, flag, error, ours=ours, udp=udp)
+            return _not_bound(check, host, number, flag, error, ours=ours, udp=udp, movable=movable)
     return warn(check, "free, though a cloud is up", "Run `skyriver status`.") if ours else ok(check, "free")
 
 
@@ -96,11 +103,15 @@ def memory() -> Finding:
     return ok("memory", found)
 
 
-def _not_bound(check: str, host: str, number: int, flag: str, error: OSError, *, ours: bool, udp: bool) -> Finding:
+def _not_bound(
+    check: str, host: str, number: int, flag: str, error: OSError, *, ours: bool, udp: bool, movable: bool
+) -> Finding:
     if error.errno == errno.EADDRINUSE:
         who = holder(number, udp=udp) or "a process this user may not see"
         if ours:
             return ok(check, f"held by {who}: the cloud is up")
+        if movable:
+            return ok(check, f"taken by {who}: `up` will use the next free one")
         return fail(check, f"taken by {who}", f"Stop it, or start with `skyriver up {flag} N` and another N.")
     if error.errno == errno.EACCES:
         return fail(check, "ports below 1024 are for root", f"Start with `skyriver up {flag} N` and an N above 1023.")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+import tomllib
 from importlib import metadata
+from pathlib import Path
 
 from skyriver.apps.cli.checks import Finding, fail, ok, warn
 
@@ -28,20 +30,16 @@ def python() -> Finding:
 
 def pins() -> list[Finding]:
     """Whether libraries whose API changes between patch releases are the very versions this code was written for."""
-    try:
-        wanted = [match for line in metadata.requires("skyriver") or () if (match := _PIN.match(line))]
-    except metadata.PackageNotFoundError:
-        return [warn("pinned libraries", "Skyriver is not installed as a package", "Start it with ./skyriver.")]
-    return [_pin(match[1], match[2]) for match in wanted]
+    return [_pin(match[1], match[2]) for line in _declared() if (match := _PIN.match(line))]
 
 
 def libraries() -> Finding:
     """Whether every library that Skyriver declares can be found."""
-    try:
-        required = metadata.requires("skyriver") or ()
-    except metadata.PackageNotFoundError:
-        return warn("libraries", "Skyriver is not installed as a package", "Start it with ./skyriver.")
-    names = [re.split(r"[\[=<>;!~ ]", line, maxsplit=1)[0] for line in required if "extra ==" not in line]
+    names = [re.split(r"[\[=<>;!~ ]", line, maxsplit=1)[0] for line in _declared() if "extra ==" not in line]
+    if not names:
+        return warn(
+            "libraries", "nothing says which are needed", "Start a checkout with ./skyriver, or install a wheel."
+        )
     missing = [name for name in names if not _installed(name) and not _elsewhere(name)]
     if missing:
         return fail("libraries", f"missing: {', '.join(missing)}", "Run ./skyriver up: it installs what is missing.")
@@ -83,6 +81,19 @@ def tools() -> list[Finding]:
         where = shutil.which(name)
         findings.append(ok(name, where) if where else warn(name, f"not found; needed for {purpose}", install))
     return findings
+
+
+def _declared() -> list[str]:
+    """The libraries Skyriver asks for: as the installed package says, or as the checkout does that it runs from."""
+    try:
+        return metadata.requires("skyriver") or []
+    except metadata.PackageNotFoundError:
+        project = Path(__file__).parents[5] / "pyproject.toml"
+    try:
+        declared: list[str] = tomllib.loads(project.read_text())["project"]["dependencies"]
+    except (OSError, ValueError, KeyError):
+        return []
+    return declared
 
 
 def _pin(name: str, version: str) -> Finding:

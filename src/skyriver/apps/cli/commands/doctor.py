@@ -67,8 +67,8 @@ async def _look(data: Path | None, host: str, ports: Ports) -> list[Finding]:
     findings += [
         machine.port("console and API", host, ports.console, "--port", ours=up),
         machine.port("RTMP", host, ports.rtmp, "--rtmp-port", ours=up),
-        machine.port("first relay", host, ports.udp, "--udp-port", ours=up, udp=True),
-        machine.port("bus", "127.0.0.1", ports.bus, "--bus-port", ours=up),
+        machine.port("first relay", host, ports.udp, "--udp-port", ours=up, udp=True, movable=True),
+        machine.port("bus", "127.0.0.1", ports.bus, "--bus-port", ours=up, movable=True),
     ]
     if cloud is None:
         findings.append(ok("cloud", "none is up here"))
