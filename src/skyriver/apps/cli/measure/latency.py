@@ -1,4 +1,5 @@
-"""From the station to the decoded frame: how old a picture is when a viewer could show it."""
+"""How old a picture is when a viewer could show it: from its drawing (or, where no clock is drawn into it, from the
+station) to the decoded frame."""
 
 from __future__ import annotations
 
@@ -51,6 +52,7 @@ class LatencyReport:
     seconds: float
     viewers: tuple[Seen, ...]
     latency_ms: Summary
+    from_clock: bool
 
     def rows(self) -> list[tuple[Any, ...]]:
         rows = [seen.row(str(number + 1)) for number, seen in enumerate(self.viewers)]
@@ -61,6 +63,7 @@ class LatencyReport:
         return {
             "channel": self.channel,
             "seconds": self.seconds,
+            "from_clock": self.from_clock,
             "latency_ms": self.latency_ms.as_json(),
             "viewers": [vars(seen) | {"latency_ms": seen.latency_ms.as_json()} for seen in self.viewers],
         }
@@ -92,7 +95,13 @@ async def measure(
             f"No picture came from {channel} in {seconds:.0f} s.", hint="Is it live? `skyriver channel show`."
         )
     every = [age for viewer in audience for age in viewer.arrivals.latencies_ms(from_s)]
-    return LatencyReport(found.slug, seconds, tuple(_seen(viewer, from_s) for viewer in audience), summarise(every))
+    return LatencyReport(
+        found.slug,
+        seconds,
+        tuple(_seen(viewer, from_s) for viewer in audience),
+        summarise(every),
+        all(viewer.reads_clock for viewer in audience),
+    )
 
 
 def _seen(viewer: HeadlessViewer, from_s: float) -> Seen:

@@ -6,15 +6,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from skyriver.fabric.subscriber import MediaFrame
+from skyriver.kernel.clock import utc_now
+from skyriver.services.live.media.clock_strip import BITS, read_strip
+
+STRIP_WITHIN_MS = 60_000
+"""What reads as a time within a minute of now is the demo's clock strip: 48 bits of any other picture are not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """One picture: its media time and its size in pixels."""
+    """One picture: its media time, its size in pixels, and the wall clock that is drawn into it, where there is one."""
 
     pts_us: int
     width: int
     height: int
+    drawn_at_ms: int | None = None
 
 
 class PictureDecoder:
@@ -40,7 +46,19 @@ class PictureDecoder:
             self.errors += 1
             self._context = None
             return []
-        return [Decoded(picture.pts or frame.pts_us, picture.width, picture.height) for picture in pictures]
+        return [
+            Decoded(picture.pts or frame.pts_us, picture.width, picture.height, _drawn_at_ms(picture))
+            for picture in pictures
+        ]
+
+
+def _drawn_at_ms(picture: Any) -> int | None:
+    """The time that the demo's picture shows to machines, milliseconds since the Unix epoch; None on other pictures."""
+    luma = picture.planes[0]
+    if picture.width < 4 * BITS or picture.format.components[0].bits != 8:
+        return None
+    shown_ms = read_strip(memoryview(luma), picture.width, picture.height, luma.line_size)
+    return shown_ms if abs(shown_ms - utc_now().timestamp() * 1000) < STRIP_WITHIN_MS else None
 
 
 def _decoder() -> Any:

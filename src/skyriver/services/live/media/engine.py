@@ -11,7 +11,9 @@ The source itself and its AAC do not pass through here: whoever feeds the engine
 Every box is bounded, and in live use nothing ever waits to put. What overflow does:
 - compressed video: the whole inbox is thrown away and decoding goes on at the next keyframe, since a picture whose
   reference is missing cannot be decoded;
-- pictures: the oldest one is dropped; the rest still encodes well;
+- pictures: the oldest one is dropped; the rest still encodes well. A machine too slow for the ladder would gather
+  seconds of compressed video before the inbox is full: from BEHIND_UNITS on, most pictures are decoded only, so that
+  the ladder loses pictures rather than time;
 - audio: the newest frame is dropped, and makes a gap of 20 ms.
 Keyframes are placed by time (the first picture of each 2-second slot), so that no drop can move a boundary.
 
@@ -45,6 +47,7 @@ from skyriver.services.live.model import Rendition, fit_ladder
 
 INBOX_UNITS = 300  # compressed video: 5 s at 60 fps, so that a whole slot can arrive at once on a cold start
 PICTURES = 6  # decoded: 1.4 MB each at 720p, 3 MB at 1080p; more would only be more delay
+BEHIND_UNITS, BEHIND_ONE_OF = 8, 3  # a quarter of a second at 30 fps; then a third of the pictures is encoded
 AUDIO_UNITS = 250  # 5 s of AAC
 JOIN_TIMEOUT_S = 5.0
 
@@ -90,6 +93,7 @@ class Engine:
         self._clock = clock or MediaClock().now_us
         self._edge = LiveEdge()
         self._encode_from_us: int | None = None if live else 0
+        self._left_out = 0  # in a row, while behind
         self._opus_bitrate_bps = opus_bitrate_bps
         self.counters = Counters()
         self._inbox: Mailbox[Unit] = Mailbox(INBOX_UNITS)
@@ -148,17 +152,22 @@ class Engine:
                     decoder.lose()
                 pictures = decoder.decode(unit)
                 self.counters.decode_errors = decoder.errors
+                behind = self._live and len(self._inbox) >= BEHIND_UNITS
                 for picture in pictures:
-                    self._encode(picture)
+                    self._encode(picture, behind=behind)
         except MailboxClosed:
             for picture in decoder.flush() if not self._live else ():
                 self._encode(picture)
 
-    def _encode(self, picture: VideoFrame) -> None:
+    def _encode(self, picture: VideoFrame, *, behind: bool = False) -> None:
         begin_us = self._encode_from_us
         if begin_us is None or (picture.pts or 0) < begin_us:
             self.counters.caught_up += 1
+        elif behind and self._left_out < BEHIND_ONE_OF - 1:
+            self._left_out += 1
+            self.counters.pictures_dropped += 1
         else:
+            self._left_out = 0
             self._ladder.put(picture)
 
     def _transcode_audio(self) -> None:
