@@ -50,17 +50,19 @@ export default function ChannelPage({ slug }: { slug: string }) {
       {channel && <Head channel={channel} onChange={setChannel} />}
       <Grid gap="md">
         <Grid.Col span={{ base: 12, lg: 8 }}>
-          <Card withBorder h="100%">
-            <Player ticketPath={ownTicketPath(slug)} onPlayer={setPlayer} />
-            <PlayerFacts player={player} />
-          </Card>
+          <Stack>
+            <Card withBorder>
+              <Player ticketPath={ownTicketPath(slug)} onPlayer={setPlayer} />
+              <PlayerFacts player={player} />
+            </Card>
+            {channel && <Drill channelId={channel.id} player={player} />}
+          </Stack>
         </Grid.Col>
         <Grid.Col span={{ base: 12, lg: 4 }}>
           {channel && (
             <Stack>
               <Now channel={channel} />
               <Incidents channelId={channel.id} />
-              <Drill channelId={channel.id} player={player} />
             </Stack>
           )}
         </Grid.Col>

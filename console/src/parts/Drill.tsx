@@ -5,7 +5,7 @@
  * the screen, and whether it moved to another edge.
  */
 
-import { Alert, Button, Card, Group, Text, Title } from "@mantine/core";
+import { Alert, Button, Card, SimpleGrid, Text, Title } from "@mantine/core";
 import { useCallback, useState } from "react";
 import { request } from "../api/client";
 import type { PlayerStats, SkyriverPlayer } from "../player";
@@ -70,9 +70,9 @@ export function Drill({ channelId, player }: { channelId: string; player: Skyriv
       <Text size="sm" c="dimmed" mb="sm">
         {t("drill_hint")}
       </Text>
-      <Group gap="xs" grow preventGrowOverflow={false} mb="sm">
+      <SimpleGrid cols={{ base: 1, xs: 3 }} spacing="xs" mb="sm">
         {operator && (
-          <Button color="red" fullWidth flex="1 0 100%" leftSection={<Icon name="bolt" />} loading={action.busy} onClick={() => action.run("edge")}>
+          <Button color="red" leftSection={<Icon name="bolt" />} loading={action.busy} onClick={() => action.run("edge")}>
             {t("drill_edge")}
           </Button>
         )}
@@ -84,7 +84,7 @@ export function Drill({ channelId, player }: { channelId: string; player: Skyriv
             {t("drill_origin")}
           </Button>
         )}
-      </Group>
+      </SimpleGrid>
       <div aria-live="polite">
         {action.busy && <Text size="sm">{t("drill_running")}</Text>}
         <Trouble error={action.error} />
