@@ -2,6 +2,9 @@
 
 One `Uplink` owns one session at a time. Who uses it hands over the two origins it is wired to; what is published or
 subscribed through those origins survives the session, because origins outlive sessions.
+
+A relay ends a session with its grant. So when the grant has been renewed, a session under the new one is opened beside
+the old one, and has taken over before that is closed.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import itertools
 import logging
 import random
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 
 from skyriver.fabric import moq
 from skyriver.fabric.liveness import DEAD_AFTER_S, POLL_S, Liveness, Verdict
@@ -23,6 +27,9 @@ POKE_PREFIX = "_poke"  # paths that begin with an underscore belong to the fabri
 _poke_numbers = itertools.count()  # several uplinks share an origin, and a path has one best route only
 REDIAL_FIRST_S, REDIAL_MAX_S = 0.1, 2.0
 REDIAL_REFUSED_S = 2.0  # a refused grant does not become valid by asking faster
+RENEW_WITHIN_S = 2.0  # spread, so that the sessions to all origins are not replaced in one moment
+REJECTED_WITHIN_S = 0.5  # a rejected session connects first and is closed a moment later
+OVERLAP_S = 1.0  # the peer learns of the new session's offers, and changes over, in a few round trips
 LINGER_S = 0.3  # leaving at once would lose the CLOSE, and the relay would hold the session for 11 s
 
 
@@ -100,36 +107,99 @@ class Uplink:
             delay_s = min(delay_s * 2, REDIAL_MAX_S)
 
     async def _hold(self) -> None:
-        dial = moq.connect(self.endpoint, self.space, self._grant(), publish=self._publish, subscribe=self._subscribe)
-        async with dial as session:
-            self._session = session
-            self.connects += 1
-            self.connected.set()
-            closed = asyncio.ensure_future(session.closed())
-            try:
-                await self._watch(session, closed)
-            except asyncio.CancelledError:
-                session.shutdown()
-                await asyncio.sleep(LINGER_S)
-                raise
-            finally:
-                closed.cancel()
-                self._session = None
-                self.connected.clear()
+        held = await self._dial()
+        retiring: list[asyncio.Future[None]] = []
+        try:
+            while True:
+                self._session = held.session
+                self.connects += 1
+                self.connected.set()
+                renewed = await self._watch(held)
+                retiring = [asyncio.ensure_future(held.retire())]
+                held = renewed
+        except asyncio.CancelledError:
+            held.session.shutdown()
+            await asyncio.sleep(LINGER_S)
+            raise
+        finally:
+            self._session = None
+            self.connected.clear()
+            for task in retiring:
+                task.cancel()
+            await asyncio.gather(held.close(), *retiring, return_exceptions=True)
 
-    async def _watch(self, session: moq.Session, closed: asyncio.Future[None]) -> None:
+    async def _dial(self) -> _Held:
+        grant = self._grant()
+        stack = AsyncExitStack()
+        session = await stack.enter_async_context(
+            moq.connect(self.endpoint, self.space, grant, publish=self._publish, subscribe=self._subscribe)
+        )
+        return _Held(session, grant, stack)
+
+    async def _watch(self, held: _Held) -> _Held:
+        """Returns the session that is to follow this one, once there is a new grant; raises when this one ends."""
         liveness = Liveness(heard_at_s=monotonic_s(), dead_after_s=self._dead_after_s)
+        renew_at_s: float | None = None
         while True:
-            done, _ = await asyncio.wait({closed}, timeout=POLL_S)
-            if done:
-                closed.result()  # raises the reason, as a rule
-                return
-            verdict = liveness.look(session.stats().packets_received, monotonic_s())
+            await asyncio.wait({held.closed}, timeout=POLL_S)
+            if held.closed.done():
+                held.closed.result()  # raises the reason, as a rule
+                raise TimeoutError(f"the session to {self.endpoint.url} ended")
+            now_s = monotonic_s()
+            verdict = liveness.look(held.session.stats().packets_received, now_s)
             if verdict is Verdict.POKE:
                 self._poke.send()
             elif verdict is Verdict.DEAD:
-                session.cancel(1)
+                held.session.cancel(1)
                 raise TimeoutError(f"nothing was heard from {self.endpoint.url} for {self._dead_after_s} s")
+            if self._grant() == held.grant:
+                renew_at_s = None
+            elif renew_at_s is None:
+                renew_at_s = now_s + random.uniform(0.0, RENEW_WITHIN_S)
+            elif now_s >= renew_at_s:
+                if (renewed := await self._renewed()) is not None:
+                    return renewed
+                renew_at_s = now_s + REDIAL_REFUSED_S
+
+    async def _renewed(self) -> _Held | None:
+        """A session under the new grant, beside the old one; None when the relay does not take it (yet)."""
+        try:
+            held = await self._dial()
+        except (moq.Error, TimeoutError, OSError) as error:
+            log.info("a session under a new grant failed", extra={"relay": self.endpoint.url, "reason": repr(error)})
+            return None
+        await asyncio.wait({held.closed}, timeout=REJECTED_WITHIN_S)
+        if not held.closed.done():
+            return held
+        log.warning("a relay refused a new grant; the old one is kept", extra={"relay": self.endpoint.url})
+        await held.close()
+        return None
+
+
+class _Held:
+    """One open session and the grant it was opened with."""
+
+    def __init__(self, session: moq.Session, grant: str, stack: AsyncExitStack) -> None:
+        self.session = session
+        self.grant = grant
+        self.closed = asyncio.ensure_future(session.closed())
+        # A session always ends with an error; where nobody waits for it any more, it is of no interest.
+        self.closed.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._stack = stack
+
+    async def retire(self) -> None:
+        """Close it once its successor has surely taken over: what both offer and get goes on without a hole."""
+        try:
+            await asyncio.sleep(OVERLAP_S)
+            self.session.shutdown()
+            await asyncio.sleep(LINGER_S)
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        self.closed.cancel()
+        await asyncio.gather(self.closed, return_exceptions=True)
+        await self._stack.aclose()
 
 
 class Uplinks:
