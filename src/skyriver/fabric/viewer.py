@@ -94,6 +94,7 @@ class _EdgeSession:
 
     def __init__(self, ticket: Ticket, endpoint: moq.Endpoint) -> None:
         self.endpoint = endpoint
+        self.offers = False
         self.origin = moq.new_origin()
         offered = moq.new_origin()
         self._poke = Poke(offered)
@@ -115,9 +116,14 @@ class _EdgeSession:
         with suppress(moq.Error):
             await self._session.closed()
 
-    async def until_dead(self) -> None:
-        """Wait until a session that carries nothing is dead, by poking it: a zombie kept warm is worse than none."""
+    async def until_dead(self, path: str) -> None:
+        """Wait until a session that carries nothing is dead, by poking it: a zombie kept warm is worse than none.
+
+        Meanwhile `offers` becomes true when the edge offers `path`: one that nobody watched has to find it first.
+        """
         assert self._session is not None
+        found = asyncio.ensure_future(self.origin.consume().announced_broadcast(path))
+        found.add_done_callback(self._found)
         liveness = Liveness(heard_at_s=monotonic_s(), dead_after_s=WARM_DEAD_AFTER_S, poke_after_s=WARM_POKE_AFTER_S)
         closed = asyncio.ensure_future(self.closed())
         try:
@@ -130,6 +136,10 @@ class _EdgeSession:
                     self._poke.send()
         finally:
             closed.cancel()
+            found.cancel()
+
+    def _found(self, found: asyncio.Future[Any]) -> None:
+        self.offers = not found.cancelled() and found.exception() is None
 
     async def close(self) -> None:
         await self._stack.aclose()
@@ -171,8 +181,8 @@ class Viewer:
 
     @property
     def standby_ready(self) -> bool:
-        """Whether a connected session to another edge waits to take over; never with a single edge."""
-        return self._warm is not None
+        """Whether a session to another edge, which offers the broadcast, could take over now; never with one edge."""
+        return self._warm is not None and self._warm.offers
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -218,7 +228,7 @@ class Viewer:
                 try:
                     if await opened.open():
                         self._warm = opened
-                        await opened.until_dead()
+                        await opened.until_dead(self._ticket.path)
                 finally:
                     if self._warm is opened:
                         self._warm = None
