@@ -72,7 +72,7 @@ async def test_pause_and_play_lead_back_to_the_live_edge(signed_in: Page, sky: R
     await signed_in.wait_for(f"{STATS}.state === 'playing' && {STATS}.latency_ms < 1500")
 
 
-async def test_a_tab_that_was_frozen_comes_back_at_the_live_edge(
+async def test_a_tab_that_was_frozen_goes_on_at_the_live_edge(
     browser: Chromium, signed_in: Page, sky: RunningCloud
 ) -> None:
     await open_at(signed_in, sky.url, "/channels/demo")
@@ -83,7 +83,8 @@ async def test_a_tab_that_was_frozen_comes_back_at_the_live_edge(
     await painted(other, 90)  # three seconds pass for somebody else
     await other.close()
     await signed_in.send("Page.setWebLifecycleState", state="active")
-    await painted(signed_in, 30)
+    # Chromium leaves it hidden, where players paint about once a second.
+    await painted(signed_in, 3)
     await signed_in.wait_for(f"{STATS}.state === 'playing' && {STATS}.latency_ms < 1500")
 
 
