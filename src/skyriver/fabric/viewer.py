@@ -301,7 +301,9 @@ class Viewer:
                 left_s = heard_at_s + limit_s - self._now()
                 if left_s <= 0:
                     return None
-                done, _ = await asyncio.wait(waits, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+                # The first frame has more time; a stall right after it is noticed as fast as any other.
+                wait_s = min(left_s, stall_after_s)
+                done, _ = await asyncio.wait(waits, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
                 if moved in done:
                     return moved.result()
                 if done:
