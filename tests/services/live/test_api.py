@@ -20,7 +20,7 @@ from skyriver.platform.store import Store
 from skyriver.services.live.manifest import live_service
 from skyriver.services.live.observe import Live
 from tests.clouds import Cloud, open_cloud
-from tests.services.live.hand_cloud import HandCloud, small_cloud, station, transcoder
+from tests.services.live.hand_cloud import HandCloud, node, relay, small_cloud, station, transcoder
 
 
 @dataclass
@@ -346,3 +346,13 @@ class TestDrills:
         assert scene.hand.killed == ["wl_relay_e2", "wl_relay_e1", "wl_relay_n1"]
         unknown = await scene.operator.post(drill, json={"stage": "edge", "edge_node_id": "e9"})
         assert problem(unknown) == (409, "nothing_to_kill")
+
+    async def test_of_two_origins_the_one_that_sends_the_channels_pictures_is_killed(self, scene: Scene) -> None:
+        channel_id = (await scene.create(scene.operator))["channel"]["id"]
+        busy = {f"live/{channel_id}": 900_000, "live/ch_other": 1}
+        scene.hand.nodes = (
+            node("n1", "core", relay("origin", "n1", egress_by_space={"live/ch_other": 5_000_000})),
+            node("n2", "core", relay("origin", "n2", egress_by_space=busy)),
+        )
+        await scene.operator.post(f"/v1/channels/{channel_id}/drill", json={"stage": "origin"})
+        assert scene.hand.killed == ["wl_relay_n2"]

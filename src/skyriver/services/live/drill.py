@@ -9,7 +9,7 @@ from skyriver.platform.identity import Principal
 from skyriver.platform.workloads.model import ObservedState, ObservedWorkload
 from skyriver.services.live.errors import NothingToKill
 from skyriver.services.live.intents import transcoder_name
-from skyriver.services.live.model import space_of
+from skyriver.services.live.model import ingest_space_of, space_of
 from skyriver.services.live.records import ChannelRecord
 
 Stage = Literal["edge", "transcoder", "origin"]
@@ -48,6 +48,13 @@ def _transcoder(channel: ChannelRecord, observed: ObservedState, _node_id: str |
 
 
 def _origin(channel: ChannelRecord, observed: ObservedState, _node_id: str | None) -> ObservedWorkload | None:
-    """The origin that everybody tries first."""
+    """The origin that sends most of the channel's pictures: after one has died, that is another one."""
     serving = {w.id: w for w in observed.relays("origin") if w.serving}
-    return next((serving[o.workload_id] for o in observed.origins() if o.workload_id in serving), None)
+    ranked = [serving[o.workload_id] for o in observed.origins() if o.workload_id in serving]
+    spaces = (space_of(channel.id), ingest_space_of(channel.id))
+
+    def sent_bps(origin: ObservedWorkload) -> int:
+        egress = origin.metrics.get("egress_by_space") or {}
+        return sum(egress.get(space, 0) for space in spaces)
+
+    return max(ranked, key=sent_bps, default=None)
