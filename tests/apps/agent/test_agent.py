@@ -166,7 +166,8 @@ async def test_usage_is_stored_exactly_once_across_bus_and_api_restarts(cluster:
     assert "skyriver_agent_usage_lost 0.0" in metrics
     assert await _stored(cluster) == (600, 2 * sum(1000 + seq for seq in range(300)))
     usage = await cluster.call("GET", "/v1/usage?by=tenant")
-    assert [(line["key"], line["sessions"]) for line in usage["items"]] == [("ten_0123456789abcdef", 2)]
+    (line,) = usage["items"]
+    assert (line["key"], line["bytes_sent"]) == ("ten_0123456789abcdef", 2 * sum(1000 + seq for seq in range(300)))
 
 
 async def _stored(cluster: SmallCluster) -> tuple[int, int]:
