@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from nats.aio.msg import Msg
@@ -51,10 +52,14 @@ class StoredMessage:
         return (self._message.headers or {}).get(name, "")
 
     async def ack(self) -> None:
-        await self._message.ack()
+        """It has been committed. On a connection that is gone this does nothing: it comes again, to the same end."""
+        with suppress(NatsError):
+            await self._message.ack()
 
     async def discard(self) -> None:
-        await self._message.term()
+        """It can never be processed; never deliver it again."""
+        with suppress(NatsError):
+            await self._message.term()
 
 
 async def ensure_stream(bus: Bus, stream: WorkStream) -> None:

@@ -5,17 +5,38 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from typing import TYPE_CHECKING, cast
+from collections import Counter
+from collections.abc import Callable
+from typing import Protocol, cast
 
 from .access import Publication, Refusal
 from .connection import Closed, Connection, Event, PublishRequested, Unpublished
 from .events import Ended, EndReason
+from .limits import Limits
 from .publishing import Publishing
 
-if TYPE_CHECKING:
-    from .server import RtmpServer
-
 log = logging.getLogger(__name__)
+
+
+class Door(Protocol):
+    """What a session asks of the server that it came in by."""
+
+    limits: Limits
+    monotonic: Callable[[], float]
+    receive_buffer: memoryview
+    counts: Counter[str]
+
+    def joined(self, session: Session) -> bool:
+        """A connection was made; False when there is no room for it."""
+
+    def left(self, session: Session) -> None:
+        """A connection is gone."""
+
+    def request(self, session: Session, key: str) -> Publishing | Refusal:
+        """Judge a publish."""
+
+    def over(self, publishing: Publishing, ended: Ended) -> None:
+        """A publication has ended."""
 
 
 class Session(asyncio.BufferedProtocol):
@@ -26,7 +47,7 @@ class Session(asyncio.BufferedProtocol):
     publisher leaves or `Limits.close_linger_s` has passed.
     """
 
-    def __init__(self, server: RtmpServer) -> None:
+    def __init__(self, server: Door) -> None:
         self._server = server
         self._connection = Connection(server.limits, server.monotonic())
         self._transport: asyncio.Transport | None = None
