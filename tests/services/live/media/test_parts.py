@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from skyriver.services.live.media.avc import avc3_codec
+from skyriver.services.live.media.avc import avc3_codec, plays_in_browsers
 from skyriver.services.live.media.flow import Flow
 from skyriver.services.live.media.groups import GROUP_US, AudioCutter, GroupCutter, group_of
 from skyriver.services.live.media.live_edge import MAX_SKIPPED, LiveEdge
@@ -184,3 +184,18 @@ def test_a_start_without_any_past_begins_at_once() -> None:
 
 def test_somewhere_it_has_to_begin() -> None:
     assert edge_after([0.0] * 1000) == MAX_SKIPPED
+
+
+@pytest.mark.parametrize(
+    ("codec", "plays"),
+    [
+        ("avc3.42c01f", True),
+        ("avc3.4d4028", True),
+        ("avc3.640028", True),
+        ("avc3.6e0028", False),
+        ("avc3.7a0028", False),
+    ],
+    ids=["baseline", "main", "high", "high 10", "high 4:2:2"],
+)
+def test_only_eight_bit_420_is_passed_on_to_browsers(codec: str, plays: bool) -> None:
+    assert plays_in_browsers(codec) is plays

@@ -13,3 +13,11 @@ def avc3_codec(access_unit: bytes) -> str | None:
             return f"avc3.{access_unit[at + 4 : at + 7].hex()}"
         at = access_unit.find(b"\x00\x00\x01", at + 3)
     return None
+
+
+def plays_in_browsers(codec: str) -> bool:
+    """Whether browsers decode this `avc3.…`: Baseline, Main and High, which are 8 bit 4:2:0 (ISO 14496-10 Annex A).
+
+    Cameras and encoders may send High 10 or 4:2:2; those have to be encoded again before anybody sees them.
+    """
+    return codec[5:7] in {"42", "4d", "64"}

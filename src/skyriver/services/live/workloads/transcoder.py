@@ -23,6 +23,7 @@ from skyriver.fabric import Broadcast, Catalog, Endpoint, MediaTrack, Publisher,
 from skyriver.fabric import VideoTrack as CatalogVideo
 from skyriver.kernel.child import ChildChannel
 from skyriver.kernel.clock import MediaClock
+from skyriver.services.live.media.avc import plays_in_browsers
 from skyriver.services.live.media.engine import Engine
 from skyriver.services.live.media.flow import Flow
 from skyriver.services.live.media.units import AudioTrack, Encoded, Output, TrackEnded, Unit, VideoTrack
@@ -184,8 +185,12 @@ class Transcoder:
             )
         expected: list[str] = []
         if video is not None:
-            self._live.video(SOURCE, video)
-            expected += [SOURCE, *(r.name for r in fit_ladder(self.spec.renditions, video.width, video.height))]
+            if plays_in_browsers(video.codec):
+                self._live.video(SOURCE, video)
+                expected.append(SOURCE)
+            else:
+                self._live.remove(SOURCE)
+            expected += [r.name for r in fit_ladder(self.spec.renditions, video.width, video.height)]
         if audio is not None:
             before = self._source.audio.get(AUDIO_IN)
             if before is None or before.description != audio.description:
