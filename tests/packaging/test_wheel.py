@@ -84,19 +84,11 @@ print(len(names), skyriver.__file__)
 
 
 def test_up_serves_its_console_away_from_the_checkout_and_stops_when_asked(installed: Path, tmp_path: Path) -> None:
-    options = [
-        "--data",
-        str(tmp_path / "cloud"),
-        "--port",
-        "0",
-        "--rtmp-port",
-        "0",
-        "--edges",
-        "1",
-        "--no-demo",
-        "--json",
-    ]
-    with subprocess.Popen([installed / "skyriver", "up", *options], cwd=tmp_path, stdout=subprocess.PIPE) as up:
+    """With the default data folder, so in a home of its own; commands find the cloud there without being told."""
+    options = ["--port", "0", "--rtmp-port", "0", "--udp-port", "0", "--edges", "1", "--no-demo", "--json"]
+    env = os.environ | {"HOME": str(tmp_path)}
+    command = [installed / "skyriver", "up", *options]
+    with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE) as up:
         assert up.stdout
         try:
             said = (json.loads(line) for line in up.stdout if line.startswith(b"{"))
@@ -105,7 +97,11 @@ def test_up_serves_its_console_away_from_the_checkout_and_stops_when_asked(insta
                 assert json.load(answer)["status"] == "ok"
             with urllib.request.urlopen(url) as page:
                 assert b"/assets/" in page.read()
+            asked = [installed / "skyriver", "status", "--json"]
+            status = subprocess.run(asked, cwd=tmp_path, env=env, capture_output=True, check=True)
+            assert json.loads(status.stdout)["url"] == url
         finally:
             up.send_signal(signal.SIGINT)
             up.stdout.read()
     assert up.returncode == 0
+    assert (tmp_path / ".skyriver" / "skyriver.db").exists()
