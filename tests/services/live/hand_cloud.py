@@ -40,10 +40,12 @@ def relay(role: str, node_id: str, **metrics: Any) -> ObservedWorkload:
     )
 
 
-def station(node_id: str, publishing: Sequence[str] = (), carries: Sequence[str] = ()) -> ObservedWorkload:
+def station(
+    node_id: str, publishing: Sequence[str] = (), carries: Sequence[str] = (), codec: str = "avc3.64001f"
+) -> ObservedWorkload:
     """A station with publishers that all send 720p."""
     picture = {
-        "codec": "avc3.64001f",
+        "codec": codec,
         "width": 1280,
         "height": 720,
         "fps": 30.0,

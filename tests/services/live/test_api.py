@@ -320,6 +320,14 @@ class TestShow:
         assert channel["input"]["height"] == 720
         assert [r["name"] for r in channel["renditions"]] == ["source", "480p", "270p"]
 
+    async def test_a_source_that_browsers_cannot_decode_is_not_offered(self, scene: Scene) -> None:
+        channel_id = (await scene.create())["channel"]["id"]
+        ten_bit = station("n1", publishing=[channel_id], codec="avc3.6e001f")
+        scene.hand.nodes = small_cloud(ten_bit, transcoder(channel_id, "n1"))
+        await scene.live.tick()
+        channel = (await scene.red.get(f"/v1/channels/{channel_id}")).json()
+        assert [r["name"] for r in channel["renditions"]] == ["480p", "270p"]
+
 
 class TestDrills:
     async def test_a_tenant_kills_its_own_transcoder_only(self, scene: Scene) -> None:

@@ -9,6 +9,7 @@ from fastapi import Path
 from pydantic import BaseModel, Field, StringConstraints
 
 from skyriver.platform.web.fields import Body, Name, Slug
+from skyriver.services.live.media.avc import plays_in_browsers
 from skyriver.services.live.model import (
     PROFILES,
     ChannelState,
@@ -180,7 +181,8 @@ def _renditions(profile: ProfileName, seen: Seen) -> list[RenditionShape]:
     if seen.input is not None and seen.input.width and seen.input.height:
         ladder = fit_ladder(ladder, seen.input.width, seen.input.height)
         size = {"width": seen.input.width, "height": seen.input.height}
-        source = [RenditionShape(name="source", **size, bitrate_bps=seen.input.bitrate_bps)]
+        if plays_in_browsers(seen.input.codec):
+            source = [RenditionShape(name="source", **size, bitrate_bps=seen.input.bitrate_bps)]
     return source + [RenditionShape(**vars(rendition)) for rendition in ladder]
 
 
