@@ -28,7 +28,7 @@ from skyriver.kernel.errors import InvalidInput, NotReady
 log = logging.getLogger(__name__)
 
 STALL_AFTER_S = 0.25
-STALL_AFTER_ROUND_S = 2.0  # every edge has stalled once: the broadcast itself has paused
+FIRST_FRAME_S = 2.0  # at the start, and once every edge has stalled: then the broadcast itself has paused
 WARM_POKE_AFTER_S, WARM_DEAD_AFTER_S = 1.0, 1.6
 _RETRY_S = 0.2
 _NO_STANDBY_RETRY_S = 2.0
@@ -192,9 +192,10 @@ class Viewer:
             while True:
                 self._keep_warm(session.endpoint)
                 frames_before = self.viewing.frames
-                paused = stalls_in_a_row >= len(self._ticket.edges)
+                paused = stalls_in_a_row >= max(2, len(self._ticket.edges))
+                begins = frames_before == 0 or paused
                 self.viewing.edges.append(session.endpoint.url)
-                moved = await self._play(session, STALL_AFTER_ROUND_S if paused else self._stall_after_s)
+                moved = await self._play(session, first_s=FIRST_FRAME_S if begins else self._stall_after_s)
                 stalls_in_a_row = stalls_in_a_row + 1 if self.viewing.frames == frames_before else 1
                 left, session = session, moved or await self._take_warm() or await self._open_next(session.endpoint)
                 self.viewing.switches += moved is None
@@ -279,17 +280,18 @@ class Viewer:
 
     # -- frames ----------------------------------------------------------------------------------------------------
 
-    async def _play(self, session: _EdgeSession, stall_after_s: float) -> _EdgeSession | None:
-        """Deliver frames from `session` until nothing new has come for `stall_after_s`, or it ends.
+    async def _play(self, session: _EdgeSession, *, first_s: float) -> _EdgeSession | None:
+        """Deliver frames from `session` until nothing new has come for too long, or it ends.
 
-        Returns a session to go on with at once, if it was a new ticket that ended this one.
+        The first frame has `first_s`; every later one `stall_after_s`. Returns a session to go on with at once, if it
+        was a new ticket that ended this one.
         """
         heard_at_s = self._now()
-        first = self.viewing.frames == 0
+        limit_s = max(first_s, self._stall_after_s)
 
         def heard() -> None:
-            nonlocal heard_at_s, first
-            heard_at_s, first = self._now(), False
+            nonlocal heard_at_s, limit_s
+            heard_at_s, limit_s = self._now(), self._stall_after_s
 
         reading = asyncio.ensure_future(self._read(session, heard))
         closed = asyncio.ensure_future(session.closed())
@@ -297,12 +299,11 @@ class Viewer:
         waits: set[asyncio.Future[Any]] = {reading, closed, moved}
         try:
             while True:
-                limit_s = max(stall_after_s, 2.0) if first else stall_after_s
                 left_s = heard_at_s + limit_s - self._now()
                 if left_s <= 0:
                     return None
-                # The first frame has more time; a stall right after it is noticed as fast as any other.
-                wait_s = min(left_s, stall_after_s)
+                # The first frame may have more time; a stall right after it is noticed as fast as any other.
+                wait_s = min(left_s, self._stall_after_s)
                 done, _ = await asyncio.wait(waits, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
                 if moved in done:
                     return moved.result()
