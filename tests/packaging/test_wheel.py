@@ -87,7 +87,7 @@ def test_up_serves_its_console_away_from_the_checkout_and_stops_when_asked(insta
     """With the default data folder, so in a home of its own; commands find the cloud there without being told."""
     options = ["--port", "0", "--rtmp-port", "0", "--udp-port", "0", "--edges", "1", "--no-demo", "--json"]
     env = os.environ | {"HOME": str(tmp_path)}
-    command = [installed / "skyriver", "up", *options]
+    command: list[str | Path] = [installed / "skyriver", "up", *options]
     with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE) as up:
         assert up.stdout
         try:
@@ -97,7 +97,7 @@ def test_up_serves_its_console_away_from_the_checkout_and_stops_when_asked(insta
                 assert json.load(answer)["status"] == "ok"
             with urllib.request.urlopen(url) as page:
                 assert b"/assets/" in page.read()
-            asked = [installed / "skyriver", "status", "--json"]
+            asked: list[str | Path] = [installed / "skyriver", "status", "--json"]
             status = subprocess.run(asked, cwd=tmp_path, env=env, capture_output=True, check=True)
             assert json.loads(status.stdout)["url"] == url
         finally:
