@@ -124,6 +124,15 @@ export class FrameQueue {
     return undefined;
   }
 
+  /** The first frame of the newest group that starts at or before `pts_us`, but not more than `within_us` before it. */
+  keyBefore(pts_us: number, within_us: number): QueuedFrame | undefined {
+    for (const group of this.groups.toReversed()) {
+      const first = group.frames[0];
+      if (first && group.next === 0 && first.pts_us <= pts_us && first.pts_us >= pts_us - within_us) return first;
+    }
+    return undefined;
+  }
+
   /** Forget every group before `group`. */
   dropBefore(group: number): void {
     this.groups = this.groups.filter((g) => g.sequence >= group);

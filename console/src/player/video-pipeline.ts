@@ -16,6 +16,11 @@ const LOOKAHEAD_US = 180_000;
 const MAX_DECODING = 12;
 /** Later than this and with a newer group at hand: jump to that group. */
 const TOO_LATE_US = 700_000;
+/**
+ * With a short cushion, frames go to the decoder as they arrive, and a rendition that arrives later than the one on show
+ * never has a key frame ahead of it. It may then begin this far back: the decoder repeats the time, the screen does not.
+ */
+const REPEAT_US = 400_000;
 /** Decoder failures without a painted frame in between after which the rendition counts as not playable. */
 const MAX_FAILURES = 4;
 
@@ -149,7 +154,8 @@ export class VideoPipeline {
     const { feed, next } = this;
     if (!feed || !next) return;
     if (next.at_us === undefined) {
-      const key = next.queue.keyAfter(feed.queue.releasedPts);
+      const released = feed.queue.releasedPts;
+      const key = next.queue.keyAfter(released) ?? next.queue.keyBefore(released, REPEAT_US);
       if (!key) return;
       next.at_us = key.pts_us;
       next.queue.dropBefore(key.group);
@@ -236,6 +242,10 @@ export class VideoPipeline {
     }
     let index = this.decoded.length;
     while (index > 0 && (this.decoded[index - 1]?.timestamp ?? 0) > frame.timestamp) index--;
+    if (this.decoded[index - 1]?.timestamp === frame.timestamp) {
+      frame.close(); // the rendition that took over repeats a time that the one before has decoded already
+      return;
+    }
     this.decoded.splice(index, 0, frame);
     this.trim();
     this.pump();

@@ -134,6 +134,17 @@ describe("jumps and hand-overs", () => {
     expect(queue.keyAfter(2_000_000)).toBeUndefined();
   });
 
+  it("finds a late rendition's newest group within reach, when the one on show is always ahead", () => {
+    const queue = new FrameQueue();
+    pushGroup(queue, 1, 0, 3);
+    pushGroup(queue, 2, 2_000_000, 2);
+    expect(queue.keyBefore(2_100_000, 400_000)).toMatchObject({ group: 2, pts_us: 2_000_000 });
+    expect(queue.keyBefore(2_500_000, 400_000)).toBeUndefined();
+    expect(queue.keyBefore(1_900_000, 400_000)).toBeUndefined();
+    queue.pull(0);
+    expect(queue.keyBefore(100_000, 400_000)).toBeUndefined();
+  });
+
   it("holds a bounded number of groups", () => {
     const queue = new FrameQueue();
     for (let group = 0; group < 100; group++) pushGroup(queue, group, group * 2_000_000, 1);
