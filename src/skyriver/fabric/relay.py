@@ -204,7 +204,12 @@ class Relay:
             except Exception:  # one stranger's session must never take the relay with it
                 log.exception("a session's work failed")
 
-        self._tasks.create_task(contained())
+        running = contained()
+        try:
+            self._tasks.create_task(running)
+        except RuntimeError:  # the relay is ending and takes nothing more
+            running.close()
+            work.close()
 
     # -- readings --------------------------------------------------------------------------------------------------
 

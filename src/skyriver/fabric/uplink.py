@@ -89,17 +89,22 @@ class Uplink:
     async def run(self) -> None:
         """Hold the session until cancelled; cancellation closes it and lingers so that the peer learns of it."""
         delay_s = REDIAL_FIRST_S
+        told = ""
         while True:
-            started_s = monotonic_s()
+            started_s, connects = monotonic_s(), self.connects
+            refused, reason = False, "ended"
             try:
                 await self._hold()
-                refused = False
             except (moq.Error, TimeoutError, OSError) as error:
                 refused = moq.is_auth(error)
+                reason = scrub(str(error) or repr(error))
+            was_open = self.connects > connects
+            if was_open or reason != told:  # a relay that stays away is worth one line, not one for each dial
+                told = reason
                 log.log(
                     logging.WARNING if refused else logging.INFO,
-                    "the session to a relay ended; dialling again",
-                    extra={"relay": self.endpoint.url, "space": self.space, "reason": scrub(str(error) or repr(error))},
+                    "the session to a relay ended; dialling again" if was_open else "a relay cannot be reached",
+                    extra={"relay": self.endpoint.url, "space": self.space, "reason": reason},
                 )
             if monotonic_s() - started_s > REDIAL_MAX_S:
                 delay_s = REDIAL_FIRST_S
