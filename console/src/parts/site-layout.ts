@@ -21,7 +21,7 @@ export interface Room {
   height: number;
 }
 
-export const CARD = { width: 172, height: 74 };
+export const CARD = { width: 184, height: 74 };
 const GAP = 14;
 const ROUNDS = 60;
 /** Below this width two cards beside each other are the most that fits, and a map says nothing. */
