@@ -62,4 +62,4 @@ async def test_a_viewer_without_a_standby_asks_for_edges_until_there_is_one(tmp_
             assert (await got.get()).payload == b"key"
             assert not viewer.standby_ready
             await second.reports.until(lambda r: bool(r.metrics) and r.metrics[-1].sessions == 1)
-        assert viewer.viewing.edges == [first.endpoint.url]
+        assert list(viewer.viewing.edges) == [first.endpoint.url]

@@ -38,7 +38,8 @@ OPEN_GROUPS = 3  # how many groups of one track may be in flight; older ones are
 _IDLE_TRACK_S = 5.0  # a track nobody wants is fed this much longer, for the next viewer
 _RETRY_S = 0.2
 _SUBSCRIBE_TIMEOUT_S = 2.0
-_NO_SUCH_TRACK = 404
+_NO_SUCH_TRACK, _TOO_MANY_TRACKS = 404, 429
+MAX_TRACKS = 64  # served at once; a space's public may ask for names that nobody has
 NATIVE_CATALOG = "catalog.json"  # where the library's own publishers (browsers) put their catalog
 
 
@@ -134,6 +135,7 @@ class DurableBroadcast:
         self._producer = origin.create_broadcast(path)
         self._dynamic = self._producer.dynamic()
         self._feeders: list[Feeder] = []
+        self._tracks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Condition()
         self.frames = 0
         self.last_frame_at_s = monotonic_s()
@@ -171,6 +173,8 @@ class DurableBroadcast:
                         async with asyncio.timeout(self._linger_s):
                             await self._changed.wait_for(lambda: bool(self._feeders))
                     except TimeoutError:
+                        if self._feeders:
+                            continue  # it came in the very turn in which the time was over
                         self.closed = True
                         return
         finally:
@@ -186,7 +190,19 @@ class DurableBroadcast:
                     request = await self._dynamic.requested_track()
                 except moq.Error:
                     return
-                tasks.create_task(self._serve_track(request))
+                if len(self._tracks) >= MAX_TRACKS:
+                    request.abort(_TOO_MANY_TRACKS)
+                    continue
+                serving = tasks.create_task(self._contained(request))
+                self._tracks.add(serving)
+                serving.add_done_callback(self._tracks.discard)
+
+    async def _contained(self, request: moq.TrackRequest) -> None:
+        """One track's trouble is not the broadcast's."""
+        try:
+            await self._serve_track(request)
+        except Exception:
+            log.exception("serving a track failed", extra={"path": self.path})
 
     async def _serve_track(self, request: moq.TrackRequest) -> None:
         name = request.name

@@ -116,7 +116,7 @@ class Relay:
     # -- sessions --------------------------------------------------------------------------------------------------
 
     def _accept(self, request: moq.Request) -> None:
-        self._spawn(self._serve(request))
+        self._spawn(request.reject(REFUSED_FULL) if self._handshakes.locked() else self._serve(request))
 
     async def _serve(self, request: moq.Request) -> None:
         async with self._handshakes, asyncio.timeout(HANDSHAKE_TIMEOUT_S):
@@ -145,9 +145,13 @@ class Relay:
         inbox = moq.new_origin()
         request.set_publish(space.view(grant))
         request.set_consume(inbox)
-        held = RelaySession(await request.accept(), grant, monotonic_s(), utc_now())
+        space.sessions += 1  # before anything is awaited: a space with a session in it is not closed
+        try:
+            held = RelaySession(await request.accept(), grant, monotonic_s(), utc_now())
+        except BaseException:
+            space.sessions -= 1
+            raise
         self.sessions[held.session_id] = held
-        space.sessions += 1
         return held, space, inbox
 
     async def _hold(self, held: RelaySession, space: Space, inbox: moq.OriginProducer) -> None:

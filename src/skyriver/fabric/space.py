@@ -112,7 +112,8 @@ class Gate:
     async def _follow(self, path: str, active: bool, cost: int) -> None:
         if path.startswith("_"):
             return  # the fabric's own; see uplink.POKE_PREFIX
-        if not (is_space(path) and self._allowed(path)) or len(self._feeding) >= MAX_BROADCASTS_PER_SESSION:
+        is_full = path not in self._feeding and len(self._feeding) >= MAX_BROADCASTS_PER_SESSION
+        if is_full or not (is_space(path) and self._allowed(path)):
             if active:
                 self._on_refused(path)
             return
@@ -136,8 +137,15 @@ class Gate:
         broadcast = self._durable.get(path)
         if broadcast is None or broadcast.closed:
             self._durable[path] = broadcast = DurableBroadcast(self._target, path)
-            self._spawn(broadcast.run())
+            self._spawn(self._run(broadcast))
         return broadcast
+
+    async def _run(self, broadcast: DurableBroadcast) -> None:
+        try:
+            await broadcast.run()
+        finally:
+            if self._durable.get(broadcast.path) is broadcast:
+                del self._durable[broadcast.path]
 
     async def _leave(self) -> None:
         for broadcast, feeder in self._feeding.values():

@@ -43,6 +43,10 @@ class Poke:
         self._broadcast = origin.create_broadcast(f"{POKE_PREFIX}/{next(_poke_numbers)}")
         self._announced = False
 
+    def close(self) -> None:
+        """Leave nothing of it in the origin."""
+        self._broadcast.close()
+
     def send(self) -> None:
         """Cause one small message to be sent."""
         if self._announced:
@@ -88,6 +92,12 @@ class Uplink:
 
     async def run(self) -> None:
         """Hold the session until cancelled; cancellation closes it and lingers so that the peer learns of it."""
+        try:
+            await self._redial()
+        finally:
+            self._poke.close()
+
+    async def _redial(self) -> None:
         delay_s = REDIAL_FIRST_S
         told = ""
         while True:
@@ -120,7 +130,7 @@ class Uplink:
                 self.connects += 1
                 self.connected.set()
                 renewed = await self._watch(held)
-                retiring = [asyncio.ensure_future(held.retire())]
+                retiring = [*(task for task in retiring if not task.done()), asyncio.ensure_future(held.retire())]
                 held = renewed
         except asyncio.CancelledError:
             held.session.shutdown()
@@ -173,7 +183,11 @@ class Uplink:
         except (moq.Error, TimeoutError, OSError) as error:
             log.info("a session under a new grant failed", extra={"relay": self.endpoint.url, "reason": repr(error)})
             return None
-        await asyncio.wait({held.closed}, timeout=REJECTED_WITHIN_S)
+        try:
+            await asyncio.wait({held.closed}, timeout=REJECTED_WITHIN_S)
+        except BaseException:
+            await held.close()
+            raise
         if not held.closed.done():
             return held
         log.warning("a relay refused a new grant; the old one is kept", extra={"relay": self.endpoint.url})

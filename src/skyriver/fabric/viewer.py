@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ FIRST_FRAME_S = 2.0  # at the start, and once every edge has stalled: then the b
 WARM_POKE_AFTER_S, WARM_DEAD_AFTER_S = 1.0, 1.6
 _RETRY_S = 0.2
 _NO_STANDBY_RETRY_S = 2.0
+MAX_EDGES_REMEMBERED = 1000
 _FOREVER_S = 1e9
 
 
@@ -67,7 +69,7 @@ class Viewing:
     bytes_received: int = 0
     max_gap_s: float = 0.0
     switches: int = 0
-    edges: list[str] = field(default_factory=list)
+    edges: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_EDGES_REMEMBERED))
 
     @property
     def startup_s(self) -> float | None:
@@ -82,11 +84,6 @@ class Viewing:
         self.last_frame_at_s = now_s
         self.frames += 1
         self.bytes_received += size_bytes
-
-    def take_max_gap_s(self) -> float:
-        """The longest gap since this was last asked, an ongoing one included; then start anew."""
-        gap_s, self.max_gap_s = self.max_gap_s, 0.0
-        return gap_s
 
 
 class _EdgeSession:
@@ -246,6 +243,7 @@ class Viewer:
                 opened = _EdgeSession(self._ticket, playing)
                 if playing in self._ticket.edges and await opened.open():
                     return opened
+            await asyncio.sleep(_NO_STANDBY_RETRY_S * random.uniform(0.5, 1.5))
 
     async def _take_warm(self) -> _EdgeSession | None:
         warm, self._warm = self._warm, None
@@ -286,7 +284,7 @@ class Viewer:
         The first frame has `first_s`; every later one `stall_after_s`. Returns a session to go on with at once, if it
         was a new ticket that ended this one.
         """
-        heard_at_s = self._now()
+        heard_at_s, frames_before = self._now(), self.viewing.frames
         limit_s = max(first_s, self._stall_after_s)
 
         def heard() -> None:
@@ -307,6 +305,11 @@ class Viewer:
                 done, _ = await asyncio.wait(waits, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
                 if moved in done:
                     return moved.result()
+                if reading in done:
+                    if self.viewing.frames == frames_before:
+                        self.catalog = None  # it may have named a track that is no more
+                    with suppress(moq.Error, NotReady):
+                        reading.result()  # anything else is no matter of this edge
                 if done:
                     return None
         finally:

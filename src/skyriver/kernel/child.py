@@ -21,6 +21,14 @@ from typing import Any
 MAX_LINE_BYTES = 8 * 1024 * 1024  # a station's spec lists every stream key of its tenants: about 200 bytes each
 
 
+def environment_for_children() -> dict[str, str]:
+    """What a child may inherit: this process's environment without our own settings.
+
+    Some of those are passwords, and children parse what strangers send; what one of them needs it is given by name.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith("SKYRIVER_")}
+
+
 class ChildChannel:
     """The child's end of the pipe pair. One task reads `commands()`; any task may `emit()`."""
 

@@ -17,12 +17,14 @@ _JWT = re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
 _QUERY = re.compile(r"([?&](?:jwt|token|key|secret|password)=)[^&\s\"'\\]+", re.IGNORECASE)
 _OURS = re.compile(r"\bsky_([a-z]{2,6})_[0-9A-Za-z_-]{8,}")
 _BEARER = re.compile(r"(Bearer\s+)[\w.~+/=-]+", re.IGNORECASE)
+_USERINFO = re.compile(r"(://[^/\s:@]*:)[^@/\s]+@")  # postgresql://user:password@host, nats://…
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
 def scrub(text: str) -> str:
     """`text` without grants, keys and passwords."""
     text = _JWT.sub("[grant]", text)
+    text = _USERINFO.sub(r"\1[scrubbed]@", text)
     text = _QUERY.sub(r"\1[scrubbed]", text)
     text = _OURS.sub(r"sky_\1_[scrubbed]", text)
     return _BEARER.sub(r"\1[scrubbed]", text)

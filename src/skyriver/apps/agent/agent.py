@@ -23,7 +23,7 @@ from skyriver.apps.agent.supervisor import Supervisor
 from skyriver.apps.agent.uplink import EventSender, Heart, UsageSender
 from skyriver.apps.agent.usage_spool import UsageSpool
 from skyriver.fabric.bus import AGENT_INBOX, Bus, BusDown, Message
-from skyriver.kernel.errors import InvalidInput, SkyriverError
+from skyriver.kernel.errors import InvalidInput, SkyriverError, WorldBroke
 
 log = logging.getLogger("skyriver.agent")
 
@@ -99,7 +99,7 @@ class Node:
         server = None
         port: int | None = None
         if self._settings.metrics_port is not None:
-            collector = NodeMetrics(self._supervisor.slots, self._numbers)
+            collector = NodeMetrics(self._supervisor.slots, self._measure, self._numbers)
             port, server = serve_metrics(collector, self._settings.metrics_host, self._settings.metrics_port)
         try:
             await self._plans.start_from_disk()
@@ -140,7 +140,10 @@ class Node:
         if plan.bus is not None and plan.bus != self._bus.access:
             log.info("The bus has moved to %s or has a new password.", plan.bus.url)
             self._bus.access = plan.bus  # used from the next connection on
-            self._identity.with_bus(plan.bus).save(self._settings.identity_path)
+            try:
+                self._identity.with_bus(plan.bus).save(self._settings.identity_path)
+            except WorldBroke as error:  # the plan says it again at the next start
+                log.error("%s", error)
 
     async def _hear_nudges(self) -> None:
         async with asyncio.TaskGroup() as tasks:

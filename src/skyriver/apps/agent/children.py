@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from skyriver.apps.agent.reconcile import Wanted
-from skyriver.kernel.child import MAX_LINE_BYTES
+from skyriver.kernel.child import MAX_LINE_BYTES, environment_for_children
 
 log = logging.getLogger("skyriver.agent")
 
@@ -76,6 +76,7 @@ class Child:
                 stdin=PIPE,
                 stdout=PIPE,
                 limit=MAX_LINE_BYTES,
+                env=environment_for_children(),
             )
         except OSError as error:
             log.error("Starting %s failed: %s.", self.workload.name, error)

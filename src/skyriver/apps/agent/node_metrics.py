@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from skyriver.apps.agent.measure import Measure
 from skyriver.apps.agent.reconcile import Slot
 from skyriver.kernel.errors import WorldBroke
 
@@ -24,10 +25,11 @@ _WORKLOAD_GAUGES = {
 
 
 class NodeMetrics(Collector):
-    """Collects from `slots` and from `facts()`, which gives the agent's own numbers by name."""
+    """Collects from `slots`, from `measure`, and from `facts()`, which gives the agent's own numbers by name."""
 
-    def __init__(self, slots: Mapping[str, Slot], facts: Callable[[], Mapping[str, float]]) -> None:
+    def __init__(self, slots: Mapping[str, Slot], measure: Measure, facts: Callable[[], Mapping[str, float]]) -> None:
         self._slots = slots
+        self._measure = measure
         self._facts = facts
 
     def collect(self) -> Iterator[Metric]:
@@ -45,8 +47,9 @@ class NodeMetrics(Collector):
             who = [slot.workload.name, slot.workload.kind]
             up.add_metric(who, float(slot.state == "ready"))
             restarts.add_metric(who, slot.restarts)
+            metrics = {**self._measure.of(slot.pid), **slot.metrics}
             for name, gauge in gauges.items():
-                if isinstance(measured := slot.metrics.get(name), int | float):
+                if isinstance(measured := metrics.get(name), int | float):
                     gauge.add_metric(who, measured)
         yield up
         yield restarts

@@ -49,6 +49,7 @@ async def agent(settings: CloudSettings, url: str, number: int) -> Supervised:
     if not (folder / "node.json").exists():
         environment["SKYRIVER_JOIN_TOKEN"] = await _join_token(settings, url, where, "edge" if number else "core")
     arguments = ["--url", url, "--data", str(folder), "--name", f"{where.slug}-1", "--address", settings.host]
+    arguments += ["--metrics-host", settings.host, "--metrics-port", "0"]
     if settings.udp_port:
         first_port = settings.udp_port + number * PORTS_PER_NODE
         arguments += ["--ports", f"{first_port}-{first_port + PORTS_PER_NODE - 1}"]

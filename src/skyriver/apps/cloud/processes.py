@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -14,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from skyriver.kernel.child import environment_for_children
 from skyriver.kernel.clock import monotonic_s
 from skyriver.kernel.errors import WorldBroke
 
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 BACK_OFF_FIRST_S, BACK_OFF_LAST_S = 0.1, 5.0
 HEALTHY_AFTER_S = 10.0
+STOP_GRACE_S = 15.0  # an agent: its children drain (5 s), are made to end (2 s), and tell their last usage (3 s)
 MAX_LOG_BYTES = 20 * 1024 * 1024
 
 
@@ -37,7 +38,7 @@ class Supervised:
         self.ready: dict[str, Any] = {}
         # -P: a folder named skyriver where the user happens to stand is not the product.
         self._command = (sys.executable, "-P", "-m", module, *arguments)
-        self._environment = {**os.environ, **environment}
+        self._environment = {**environment_for_children(), **environment}
         self._folder = folder
         self._process: Process | None = None
 
@@ -46,17 +47,25 @@ class Supervised:
 
         Raises:
             WorldBroke: it said why it cannot run, ended, or took too long.
-        OSError: it cannot be started at all.
+            OSError: it cannot be started at all.
         """
         process = await self._spawn()
         try:
             async with asyncio.timeout(timeout_s):
                 self.ready = await self._until_ready(process)
+        except ValueError as error:
+            await self.stop()
+            raise WorldBroke(f"Starting {self.name} failed: it says what nobody can read: {error}.") from error
         except TimeoutError:
             await self.stop()
             hint = f"Look at {self._log_path}."
             raise WorldBroke(f"Starting {self.name} failed: not ready after {timeout_s:g} s.", hint=hint) from None
         return self.ready
+
+    def again_with(self, option: str, value: str) -> None:
+        """From the next start on, give `option` this value: what the first start has chosen is to stay."""
+        at = self._command.index(option) + 1
+        self._command = (*self._command[:at], value, *self._command[at + 1 :])
 
     async def run(self) -> None:
         """Watch the started process, and start it again whenever it ends; stop it when cancelled."""
@@ -79,7 +88,7 @@ class Supervised:
         finally:
             await self.stop()
 
-    async def stop(self, *, grace_s: float = 10.0) -> None:
+    async def stop(self, *, grace_s: float = STOP_GRACE_S) -> None:
         """SIGTERM, then by force after `grace_s`. Safe to call twice."""
         process = self._process
         if process is None or process.returncode is not None:

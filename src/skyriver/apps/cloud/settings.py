@@ -49,6 +49,11 @@ class CloudSettings:
         return self.run_dir / "up.lock"
 
     @property
+    def prometheus_path(self) -> Path:
+        """Targets for Prometheus: the API and every agent, which tells of its relays and other workloads too."""
+        return self.data / "prometheus-targets.json"
+
+    @property
     def run_dir(self) -> Path:
         """Process ids of what runs, by name."""
         return self.data / "run"

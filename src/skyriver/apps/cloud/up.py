@@ -12,6 +12,7 @@ import os
 import signal
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from skyriver.apps.cloud.announce import Announcer, Login
 from skyriver.apps.cloud.demo import provide_demo
@@ -80,8 +81,10 @@ async def _serve(settings: CloudSettings, announcer: Announcer) -> None:
         environment, bus_url = await _start_bus(settings, tasks, stack)
         announcer.starting("the API")
         is_first = not settings.first_login_path.exists()
-        api = Supervised("api", "skyriver.apps.api", _api_arguments(settings, bus_url), environment, settings.data)
+        arguments, environment = _api_arguments(settings, bus_url), _api_environment(settings, environment)
+        api = Supervised("api", "skyriver.apps.api", arguments, environment, settings.data)
         url = str((await _start(api, tasks, stack))["url"])
+        api.again_with("--port", str(urlsplit(url).port))  # everybody knows this address by now
         login = _first_login(settings, is_first)
         write_private(settings.cloud_path, json.dumps({"url": url, "pid": os.getpid()}))
         stack.callback(settings.cloud_path.unlink, missing_ok=True)
@@ -114,12 +117,22 @@ async def _start_nodes(settings: CloudSettings, url: str, tasks: asyncio.TaskGro
     async with asyncio.TaskGroup() as starting:
         for each in agents:
             starting.create_task(each.start())
+    for each in agents:
+        each.again_with("--metrics-port", str(each.ready["metrics_port"]))
+    _write_targets(settings, url, agents)
     watching = [tasks.create_task(each.run()) for each in agents]
 
     async def end_all() -> None:
         await asyncio.gather(*(_end(task) for task in watching))
 
     stack.push_async_callback(end_all)
+
+
+def _write_targets(settings: CloudSettings, url: str, agents: list[Supervised]) -> None:
+    """What Prometheus scrapes, as its `file_sd_configs` reads it; the ports are free ones, and stay until `up` ends."""
+    scraped = {"api": urlsplit(url).netloc, **{a.name: f"{settings.host}:{a.ready['metrics_port']}" for a in agents}}
+    targets = [{"targets": [address], "labels": {"process": name}} for name, address in scraped.items()]
+    write_private(settings.prometheus_path, json.dumps(targets, indent=2))
 
 
 async def _start_bus(
@@ -158,13 +171,16 @@ async def _start_bus(
     return {"SKYRIVER_BUS_PASSWORD": passwords.api, "SKYRIVER_NODE_BUS_PASSWORD": passwords.agent}, server.url
 
 
+def _api_environment(settings: CloudSettings, bus: dict[str, str]) -> dict[str, str]:
+    """The API's own settings, passwords among them: never on a command line, and in no other process's environment."""
+    ours = {name: value for name, value in os.environ.items() if name.startswith("SKYRIVER_")}
+    ours |= {"SKYRIVER_RTMP_PORT": str(settings.rtmp_port), **bus}
+    return ours | ({"SKYRIVER_DATABASE_URL": settings.database_url} if settings.database_url else {})
+
+
 def _api_arguments(settings: CloudSettings, bus_url: str) -> list[str]:
-    os.environ["SKYRIVER_RTMP_PORT"] = str(settings.rtmp_port)
     arguments = ["--data", str(settings.data), "--host", settings.host, "--port", str(settings.port)]
-    arguments += ["--bus-url", bus_url, "--bus-user", "api"]
-    if settings.database_url:
-        os.environ["SKYRIVER_DATABASE_URL"] = settings.database_url  # it may hold a password: never on a command line
-    return arguments
+    return [*arguments, "--bus-url", bus_url, "--bus-user", "api"]
 
 
 async def _end(task: asyncio.Task[None]) -> None:

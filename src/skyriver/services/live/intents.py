@@ -7,7 +7,7 @@ only when something in it really did: a changed spec is a command to a running p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -76,7 +76,7 @@ class ChannelPlan:
 class FeederPlan:
     """A generated moving picture that is pushed through the real door; the demo channel has one."""
 
-    key: str
+    key: str = field(repr=False)  # in the clear: the feeder sends it
     width: int
     height: int
     fps: int

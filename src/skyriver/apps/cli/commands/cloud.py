@@ -31,7 +31,10 @@ def up(
     bus_port: Annotated[int, typer.Option(help="The bus's own port.", min=0, max=65535)] = 4222,
     host: Annotated[str, typer.Option(help="The address to serve on.")] = "127.0.0.1",
     bus_url: Annotated[str | None, typer.Option(help="A NATS of your own, instead of starting one.")] = None,
-    database_url: Annotated[str | None, typer.Option(help="A PostgreSQL of your own, instead of SQLite.")] = None,
+    database_url: Annotated[
+        str | None,
+        typer.Option(help="A PostgreSQL of your own, instead of SQLite.", envvar="SKYRIVER_DATABASE_URL"),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print what happens as JSON lines, and nothing else.")
     ] = False,
