@@ -11,7 +11,7 @@ import pytest
 
 from skyriver.fabric import hang, moq
 from skyriver.fabric.bridge import DurableBroadcast, Feeder
-from skyriver.fabric.space import Gate
+from skyriver.fabric.space import MAX_BROADCASTS_PER_SESSION, Gate
 from tests.fabric.rig import running
 
 G = 900_000_000
@@ -105,3 +105,34 @@ async def test_a_feeder_that_came_back_unseen_is_subscribed_anew() -> None:
         assert after is not None and after.sequence == G + 1
         assert await after.read_frame() is not None
         offers[1].die()
+
+
+async def test_a_session_with_all_the_broadcasts_it_may_have_can_still_take_one_back() -> None:
+    inbox, target = moq.new_origin(), moq.new_origin()
+    refused: asyncio.Queue[str] = asyncio.Queue()
+    tasks: list[asyncio.Future[None]] = []
+
+    def spawn(work: Coroutine[Any, Any, None]) -> None:
+        tasks.append(asyncio.ensure_future(work))
+
+    durable: dict[str, DurableBroadcast] = {}
+    watching = Gate(inbox.consume(), target, lambda path: True, spawn, durable=durable, on_refused=refused.put_nowait)
+    spawn(watching.run())
+    try:
+        async with asyncio.timeout(20):
+            offered = [inbox.create_broadcast(f"b{number}") for number in range(MAX_BROADCASTS_PER_SESSION)]
+            for broadcast in offered:
+                broadcast.announce()
+            one_more = inbox.create_broadcast("one-more")
+            one_more.announce()
+            assert await refused.get() == "one-more"
+            offered[0].close()
+            fresh = inbox.create_broadcast("fresh")
+            fresh.announce()
+            await target.consume().announced_broadcast("fresh")
+        assert durable["b0"].feeder is None
+        assert refused.empty()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

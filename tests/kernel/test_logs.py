@@ -36,6 +36,8 @@ def formatted(message: str, *arguments: object, **extra: object) -> str:
         ("https://x/y?token=hunter2&z=1", "hunter2"),
         ("https://x/y?z=1&Password=hunter2", "hunter2"),
         ("Authorization: Bearer abc.def-ghi", "abc.def-ghi"),
+        ("connecting to postgresql://sky:hunter2@db:5432/sky failed", "hunter2"),
+        ("nats://api:hunter2@10.0.0.1:4222 went away", "hunter2"),
         ("authorization: bearer sky_ses_0123456789abcdef", "0123456789abcdef"),
     ],
 )

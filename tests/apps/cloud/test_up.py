@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import stat
 from pathlib import Path
+
+import httpx
 
 from tests.apps.cloud.real_up import ANY_PORTS, api_of, processes_of, up
 
@@ -64,6 +67,26 @@ async def test_two_clouds_share_a_machine_and_their_files_are_private(tmp_path: 
     for path in (tmp_path / "one").rglob("*"):
         if not path.is_symlink():
             assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+async def test_secrets_stay_with_the_api_which_comes_back_where_it_was(tmp_path: Path) -> None:
+    data = tmp_path / "sky"
+    async with up(data, *SMALL) as running:
+        url = (await running.ready())["url"]
+        apis = [process for process in processes_of(data) if "skyriver.apps.api" in process.cmdline()]
+        others = [p for p in processes_of(data) if p not in apis and p.pid != running.process.pid]
+        assert "SKYRIVER_BUS_PASSWORD" in apis[0].environ()
+        assert others
+        for process in others:
+            assert not [name for name in process.environ() if name.startswith("SKYRIVER_") and "TOKEN" not in name]
+        async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=8)) as client:
+            for target in json.loads((data / "prometheus-targets.json").read_text()):
+                (address,) = target["targets"]
+                assert "skyriver_" in (await client.get(f"http://{address}/metrics")).text
+            apis[0].kill()
+            await asyncio.to_thread(apis[0].wait, 30)
+            assert (await client.get(f"{url}/healthz", timeout=60)).status_code == 200
+        assert await running.stop() == 0
 
 
 async def test_a_signal_while_it_starts_stops_it_cleanly(tmp_path: Path) -> None:
