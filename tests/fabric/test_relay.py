@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from skyriver.fabric import Endpoint, MediaFrame, Publisher, Subscriber, VideoTrack, moq
+from skyriver.fabric import Endpoint, MediaFrame, Publisher, Subscriber, VideoTrack, certificates, moq
 from skyriver.fabric.admission import REFUSED_FULL, Limits
 from skyriver.fabric.viewer import Ticket, Viewer
 from skyriver.kernel.errors import WorldBroke
@@ -212,6 +212,34 @@ async def test_a_new_certificate_drops_no_viewer(tmp_path: Path) -> None:
             after = Subscriber((origin.endpoint,), SPACE, viewer_grant, "live")
             async with running(after.run()):
                 assert (await next_frame(after)).group == G
+
+
+async def test_the_operators_own_certificate_is_used_and_followed_when_its_files_change(tmp_path: Path) -> None:
+    folder = tmp_path / "certificate"
+    folder.mkdir()
+    chain, key = folder / "chain.pem", folder / "key.pem"
+
+    def put_certificate() -> str:
+        made = certificates.issue(tmp_path / "authority", ("127.0.0.1",))
+        chain.write_bytes(made.chain_path.read_bytes())
+        key.write_bytes(made.key_path.read_bytes())
+        return made.sha256
+
+    first = put_certificate()
+    own = certificates.load(chain, key, operator_owned=True)
+    sides = {"publish": moq.new_origin(), "subscribe": moq.new_origin()}
+    async with running_relay(tmp_path / "relay", operator_certificate=own) as relay:
+        old = relay.endpoint
+        assert old.certificate_sha256 == (), "authorities vouch for it, nobody pins it"
+        async with moq.connect(Endpoint(old.url, (first,)), SPACE, viewer_grant(), **sides) as staying:
+            closed = asyncio.ensure_future(staying.closed())
+            second = put_certificate()
+            relay.relay.rotate_certificate()
+            await relay.reports.until(lambda r: len(r.endpoints) == 2)
+            async with moq.connect(Endpoint(relay.endpoint.url, (second,)), SPACE, viewer_grant(), **sides):
+                await relay.reports.until(lambda r: any(m.sessions == 2 for m in r.metrics))
+            assert not closed.done()
+            closed.cancel()
 
 
 async def test_a_publisher_that_returns_continues_its_viewers_track(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from datetime import timedelta
 from skyriver.fabric import certificates, moq
 from skyriver.fabric.relay_config import RelayConfig
 from skyriver.kernel.clock import utc_now
-from skyriver.kernel.errors import WorldBroke
+from skyriver.kernel.errors import SkyriverError, WorldBroke
 
 log = logging.getLogger(__name__)
 
@@ -59,13 +59,27 @@ class Listeners:
                 try:
                     await asyncio.wait_for(self._rotate.wait(), self._check_every_s)
                 except TimeoutError:
-                    if not certificate.due(utc_now()):
+                    if not (certificate.operator_owned or certificate.due(utc_now())):
                         continue
                 self._rotate.clear()
-                certificate = certificates.issue(config.certificate_folder, config.certificate_hosts)
+                successor = self._successor(certificate)
+                if successor is None:
+                    continue
+                certificate = successor
                 previous, current = current, await self._listen(certificate, tasks)
                 tasks.create_task(self._retire(previous))
                 log.info("a new certificate is in use", extra={"expires_at": certificate.expires_at.isoformat()})
+
+    def _successor(self, certificate: certificates.Certificate) -> certificates.Certificate | None:
+        """The next certificate; of the operator's own, what its files hold now, and None while that is the same."""
+        if not certificate.operator_owned:
+            return certificates.issue(self._config.certificate_folder, self._config.certificate_hosts)
+        try:
+            found = certificates.load(certificate.chain_path, certificate.key_path, operator_owned=True)
+        except SkyriverError as error:  # files that are being replaced just now, or badly: the old one goes on
+            log.warning("%s", error)
+            return None
+        return None if found.sha256 == certificate.sha256 else found
 
     async def _listen(self, certificate: certificates.Certificate, tasks: asyncio.TaskGroup) -> asyncio.Task[None]:
         server, stack = await self._bind(certificate)

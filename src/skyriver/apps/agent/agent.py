@@ -87,7 +87,11 @@ class Node:
         self._denials = self._bus.subscribe("sky.deny")
         self._events = EventSender(identity, self._bus)
         self._supervisor = Supervisor(
-            identity.node_id, settings.workload_dir, on_usage=self._spool.add, on_event=self._events.offer
+            identity.node_id,
+            settings.workload_dir,
+            certificate=settings.certificate,
+            on_usage=self._spool.add,
+            on_event=self._events.offer,
         )
         self._measure = Measure(self._supervisor.slots)
         self._heart = Heart(identity, self._bus, self._supervisor.slots, self._measure)

@@ -52,6 +52,11 @@ class AgentSettings:
         """Usage facts that are not on the bus yet."""
         return self.data / "usage-spool.db"
 
+    def certificate(self) -> dict[str, str] | None:
+        """The operator's own certificate for this node's relays, if it was put there: `certificate/{chain,key}.pem`."""
+        chain, key = (self.data / "certificate" / name for name in ("chain.pem", "key.pem"))
+        return {"chain": str(chain), "key": str(key)} if chain.exists() and key.exists() else None
+
     def workload_dir(self, workload_id: str) -> Path:
         """A workload's own folder; it survives restarts of the workload and goes when the work does."""
         return self.data / "workloads" / workload_id

@@ -65,6 +65,7 @@ class Supervisor:
 
     Args:
         workload_dir: a workload's own folder.
+        certificate: the files of the operator's own certificate for relays, if there are now.
         on_usage: takes a usage event; must not wait.
         on_event: takes any other event that others may want to hear: (workload, event). Must not wait.
     """
@@ -74,12 +75,14 @@ class Supervisor:
         node_id: str,
         workload_dir: Callable[[str], Path],
         *,
+        certificate: Callable[[], dict[str, str] | None] = lambda: None,
         on_usage: Callable[[dict[str, Any]], None],
         on_event: Callable[[Wanted, dict[str, Any]], None],
         monotonic: Monotonic = monotonic_s,
     ) -> None:
         self._node_id = node_id
         self._workload_dir = workload_dir
+        self._certificate = certificate
         self._on_usage = on_usage
         self._on_event = on_event
         self._monotonic = monotonic
@@ -214,6 +217,7 @@ class Supervisor:
             "workload_id": workload_id,
             "node_id": self._node_id,
             "data_dir": str(folder),
+            "certificate": self._certificate(),
             **self._trust.command(),
         }
 

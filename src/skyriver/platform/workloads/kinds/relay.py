@@ -2,8 +2,9 @@
 
 Spec: `role` ("origin" | "edge"), `host`, `advertise_host`, `port` (its certificate's successor takes the next one),
 `limits`, `upstreams` ([{url, certificate_sha256}], ranked; edges only), `upstream_grant` (a service grant for every
-space). The first command also brings `data_dir`, `jwks`, `denied` ([{jti, exp}]). Later commands: `spec`, `keys`
-(jwks, denied), `deny` (jti, exp), `rotate`, `drain`. A change of what it listens on needs a restart, which it asks for.
+space). The first command also brings `data_dir`, `certificate` ({chain, key}: files of the operator's own, or None),
+`jwks`, `denied` ([{jti, exp}]). Later commands: `spec`, `keys` (jwks, denied), `deny` (jti, exp), `rotate`, `drain`.
+A change of what it listens on needs a restart, which it asks for.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class RelayWorkload:
         self._process = psutil.Process()
         verifier = Verifier(first.get("jwks") or {"keys": []})
         self._relay = Relay(
-            self._config(Path(first["data_dir"])),
+            self._config(Path(first["data_dir"]), first.get("certificate")),
             verifier,
             on_usage=self._usage,
             on_metrics=self._metrics,
@@ -91,7 +92,7 @@ class RelayWorkload:
         elif "upstreams" in changed:
             self._relay.follow_upstreams(_endpoints(spec.get("upstreams", ())))
 
-    def _config(self, data_dir: Path) -> RelayConfig:
+    def _config(self, data_dir: Path, certificate: Mapping[str, str] | None) -> RelayConfig:
         spec = self._spec
         host = spec["host"]
         port = int(spec.get("port") or 0)
@@ -101,7 +102,7 @@ class RelayWorkload:
             ports=_ports(host, port),
             certificate_folder=data_dir / "certificates",
             certificate_hosts=tuple(dict.fromkeys((advertise, "localhost", "127.0.0.1"))),
-            operator_certificate=_operator_certificate(spec.get("certificate")),
+            operator_certificate=_operator_certificate(certificate),
             advertise_host=advertise,
             limits=Limits(**spec.get("admission", {})),
             upstreams=_endpoints(spec.get("upstreams", ())),
