@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from skyriver.fabric import hang, moq
-from skyriver.fabric.uplink import Uplink
+from skyriver.fabric.uplink import Uplinks
 from skyriver.kernel.clock import MediaClock
 
 log = logging.getLogger(__name__)
@@ -132,13 +132,10 @@ class Publisher:
 
     def __init__(self, endpoints: Sequence[moq.Endpoint], space: str, grant: Callable[[], str]) -> None:
         self.space = space
-        self._grant = grant
         self._origin = moq.new_origin()
         self._endpoints = tuple(endpoints)
-        self._uplinks: dict[moq.Endpoint, Uplink] = {}
-        self._running: dict[moq.Endpoint, asyncio.Task[None]] = {}
+        self._uplinks = Uplinks(space, grant, publish=self._origin)
         self._tasks: asyncio.TaskGroup | None = None
-        self._connected = asyncio.Event()
 
     def broadcast(self, path: str) -> Broadcast:
         """A new broadcast at `path`, relative to the space; invisible until announced."""
@@ -147,35 +144,21 @@ class Publisher:
     def follow(self, endpoints: Sequence[moq.Endpoint]) -> None:
         """The origin relays have changed: offer everything to exactly these from now on."""
         self._endpoints = tuple(endpoints)
-        if self._tasks is None:
-            return
-        for endpoint in set(self._running) - set(self._endpoints):
-            self._running.pop(endpoint).cancel()
-            del self._uplinks[endpoint]
-        for endpoint in self._endpoints:
-            if endpoint not in self._running:
-                uplink = Uplink(endpoint, self.space, self._grant, publish=self._origin, subscribe=moq.new_origin())
-                self._uplinks[endpoint] = uplink
-                self._running[endpoint] = self._tasks.create_task(self._hold(uplink))
+        if self._tasks is not None:
+            self._uplinks.follow(self._endpoints, self._tasks)
 
     async def connected(self) -> None:
         """Wait until at least one relay has been connected."""
-        await self._connected.wait()
+        await self._uplinks.connected.wait()
 
     @property
     def connections(self) -> int:
         """How many relays are connected now."""
-        return sum(uplink.session is not None for uplink in self._uplinks.values())
+        return len(self._uplinks.sessions)
 
     async def run(self) -> None:
         """Keep every uplink open until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            self.follow(self._endpoints)
+            self._uplinks.follow(self._endpoints, tasks)
             await asyncio.get_running_loop().create_future()
-
-    async def _hold(self, uplink: Uplink) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(uplink.run())
-            await uplink.connected.wait()
-            self._connected.set()

@@ -73,6 +73,7 @@ class Uplink:
         publish: moq.OriginProducer,
         subscribe: moq.OriginProducer,
         dead_after_s: float = DEAD_AFTER_S,
+        on_connected: Callable[[], None] = lambda: None,
     ) -> None:
         self.endpoint = endpoint
         self.space = space
@@ -80,9 +81,9 @@ class Uplink:
         self._publish = publish
         self._subscribe = subscribe
         self._dead_after_s = dead_after_s
+        self._on_connected = on_connected
         self._poke = Poke(publish)
         self._session: moq.Session | None = None
-        self.connected = asyncio.Event()
         self.connects = 0
 
     @property
@@ -128,7 +129,7 @@ class Uplink:
             while True:
                 self._session = held.session
                 self.connects += 1
-                self.connected.set()
+                self._on_connected()
                 renewed = await self._watch(held)
                 retiring = [*(task for task in retiring if not task.done()), asyncio.ensure_future(held.retire())]
                 held = renewed
@@ -138,7 +139,6 @@ class Uplink:
             raise
         finally:
             self._session = None
-            self.connected.clear()
             for task in retiring:
                 task.cancel()
             await asyncio.gather(held.close(), *retiring, return_exceptions=True)
@@ -222,17 +222,23 @@ class _Held:
 
 
 class Uplinks:
-    """Several ranked relays feeding one origin: the library takes the best route, we make sure that routes are true.
+    """Sessions to several relays at once, in one space.
 
-    Used by whoever SUBSCRIBES: an edge for one space, a transcoder. When a relay dies, its session is closed within
-    `DEAD_AFTER_S`; the library re-subscribes through the other one in milliseconds, starting again at the
-    beginning of the current group, so readers must drop what they have already seen.
+    Of whoever SUBSCRIBES (an edge for one space, a transcoder) they all feed one `origin`: the library takes the best
+    route, we make sure that routes are true. When a relay dies, its session is closed within `DEAD_AFTER_S`; the
+    library re-subscribes through the other one in milliseconds, starting again at the beginning of the current group,
+    so readers must drop what they have already seen.
+
+    Whoever PUBLISHES gives `publish`, which is offered to each of them; what they offer in turn is not listened to.
     """
 
-    def __init__(self, space: str, grant: Callable[[], str]) -> None:
+    def __init__(self, space: str, grant: Callable[[], str], *, publish: moq.OriginProducer | None = None) -> None:
         self.space = space
         self.origin = moq.new_origin()
+        self.connected = asyncio.Event()
+        """Set once any of them has been connected."""
         self._grant = grant
+        self._publish = publish
         self._tasks: dict[moq.Endpoint, asyncio.Task[None]] = {}
         self._uplinks: dict[moq.Endpoint, Uplink] = {}
 
@@ -248,10 +254,19 @@ class Uplinks:
             del self._uplinks[endpoint]
         for endpoint in endpoints:
             if endpoint not in self._tasks:
-                uplink = Uplink(endpoint, self.space, self._grant, publish=moq.new_origin(), subscribe=self.origin)
-                self._uplinks[endpoint] = uplink
+                self._uplinks[endpoint] = uplink = self._uplink(endpoint)
                 self._tasks[endpoint] = tasks.create_task(uplink.run())
 
     def close(self) -> None:
         """Close every session; the tasks end in the group they were started in."""
         self.follow((), asyncio.TaskGroup())
+
+    def _uplink(self, endpoint: moq.Endpoint) -> Uplink:
+        return Uplink(
+            endpoint,
+            self.space,
+            self._grant,
+            publish=moq.new_origin() if self._publish is None else self._publish,
+            subscribe=self.origin if self._publish is None else moq.new_origin(),
+            on_connected=self.connected.set,
+        )

@@ -194,7 +194,7 @@ class Viewer:
                 self.viewing.edges.append(session.endpoint.url)
                 moved = await self._play(session, first_s=FIRST_FRAME_S if begins else self._stall_after_s)
                 stalls_in_a_row = stalls_in_a_row + 1 if self.viewing.frames == frames_before else 1
-                left, session = session, moved or await self._take_warm() or await self._open_next(session.endpoint)
+                left, session = session, moved or self._take_warm() or await self._open_next(session.endpoint)
                 self.viewing.switches += moved is None
                 self._leave(left)
         finally:
@@ -245,21 +245,23 @@ class Viewer:
                     return opened
             await asyncio.sleep(_NO_STANDBY_RETRY_S * random.uniform(0.5, 1.5))
 
-    async def _take_warm(self) -> _EdgeSession | None:
+    def _take_warm(self) -> _EdgeSession | None:
         warm, self._warm = self._warm, None
         self._drop_warm()
         return warm
 
     def _drop_warm(self) -> None:
         if self._warming is not None:
-            self._leaving.add(self._warming)
-            self._warming.add_done_callback(self._leaving.discard)
             self._warming.cancel()
+            self._await_later(self._warming)
             self._warming = None
 
     def _leave(self, session: _EdgeSession) -> None:
         """Close a session without waiting for it: the picture is elsewhere already."""
-        task = asyncio.ensure_future(session.close())
+        self._await_later(asyncio.ensure_future(session.close()))
+
+    def _await_later(self, task: asyncio.Future[None]) -> None:
+        """Hold on to what is ending; `run` waits for it at its own end."""
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 

@@ -1,13 +1,13 @@
-"""Private files, written whole or not at all."""
+"""The node's own files, private and whole."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from skyriver.kernel.errors import WorldBroke
+from skyriver.kernel.files import replace_private
 
 
 def write_private(path: Path, text: str) -> None:
@@ -16,14 +16,9 @@ def write_private(path: Path, text: str) -> None:
     Raises:
         WorldBroke: the folder cannot be written.
     """
-    fresh = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        replace_private(path, text)
     except OSError as error:
         raise WorldBroke(
             f"Writing {path} failed: {error.strerror}.",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
 from skyriver.kernel.errors import WorldBroke
+from skyriver.kernel.files import replace_private
 from skyriver.platform.identity import FirstLogin, bootstrap
 from skyriver.platform.settings import ControlPlaneSettings
 from skyriver.platform.store import Store
@@ -34,9 +34,7 @@ async def first_run(settings: ControlPlaneSettings) -> FirstLogin | None:
 
 def _keep(path: Path, login: FirstLogin) -> None:
     try:
-        path.unlink(missing_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(asdict(login), file)
+        replace_private(path, json.dumps(asdict(login)))
     except OSError as error:
         raise WorldBroke(
             f"Could not write the first login to {path}: {error.strerror}.",

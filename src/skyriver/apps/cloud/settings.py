@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from skyriver.kernel.errors import InvalidInput, WorldBroke
+from skyriver.kernel.files import replace_private
 
 
 @dataclass(frozen=True)
@@ -108,13 +108,8 @@ def write_private(path: Path, text: str) -> None:
     Raises:
         WorldBroke: it cannot be written.
     """
-    fresh = path.with_name(f".{path.name}.new")
     try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        replace_private(path, text)
     except OSError as error:
         raise _not_written(path, error) from error
 

@@ -6,7 +6,6 @@ beside the database, never in it. Everything here may be repeated, and interrupt
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from skyriver.kernel.errors import WorldBroke
+from skyriver.kernel.files import replace_private
 from skyriver.platform.identity import Principal, hash_secret
 from skyriver.platform.store import Store
 from skyriver.services.live import service
@@ -68,15 +68,9 @@ class FeederKeys:
             WorldBroke: the folder cannot be written.
         """
         path = self._folder / channel_id
-        partial = path.with_suffix(".partial")
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            partial.unlink(missing_ok=True)
-            with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(key)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
+            replace_private(path, key)
         except OSError as error:
             raise WorldBroke(
                 f"Tried to keep the demo's stream key in {path} and could not: {error.strerror}.",
