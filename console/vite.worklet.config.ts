@@ -6,6 +6,6 @@ export default defineConfig({
   build: {
     target: "es2023",
     emptyOutDir: false,
-    lib: { entry: "src/player/audio-worklet.ts", formats: ["es"], fileName: () => "player-audio.js" },
+    lib: { entry: "src/player/moq/audio-worklet.ts", formats: ["es"], fileName: () => "player-audio.js" },
   },
 });

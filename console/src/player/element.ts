@@ -8,12 +8,12 @@
  * once a second).
  */
 
-import { Controls, LATENCY_MODES_MS, type LatencyMode } from "./controls";
-import { Playback, type SwitchInfo } from "./playback";
+import { Controls, LATENCY_MODES_MS, type LatencyMode } from "./ui/controls";
+import { Playback, type SwitchInfo } from "./moq/playback";
 import type { PlayerState, PlayerStats } from "./stats";
-import { STYLES } from "./styles";
+import { STYLES } from "./ui/styles";
 import { httpTicketSource, publicWatchUrl, type TicketSource } from "./ticket";
-import { isWord, languageOf, word, type Language, type WordKey } from "./words";
+import { isWord, languageOf, word, type Language, type WordKey } from "./ui/words";
 
 const STATS_MS = 1000;
 const VOLUME_STEP = 0.1;

@@ -2,9 +2,9 @@
 import { definePlayer, SkyriverPlayer } from "./element";
 
 export { SkyriverPlayer };
-export { LATENCY_MODES_MS, type LatencyMode } from "./controls";
-export type { SwitchInfo } from "./playback";
-export type { PlayerState, PlayerStats } from "./stats";
+export { LATENCY_MODES_MS, type LatencyMode } from "./ui/controls";
+export type { SwitchInfo } from "./moq/playback";
+export type { PlaybackSnapshot, PlayerState, PlayerStats, Protocol } from "./stats";
 export { httpTicketSource, publicWatchUrl, readTicket, TicketError, type TicketSource, type WatchTicket } from "./ticket";
 
 definePlayer();

@@ -2,8 +2,49 @@
 
 export type PlayerState = "idle" | "connecting" | "waiting" | "playing" | "paused" | "failed";
 
+/** How the pictures come: Media over QUIC, HLS with parts, HLS of whole segments. */
+export type Protocol = "moq" | "ll-hls" | "hls";
+
+/**
+ * What one viewing was like so far: the numbers that a beacon tells the cloud. Counts and sums only grow while
+ * `session_id` stays the same.
+ */
+export interface PlaybackSnapshot {
+  /** Random, made anew each time the element begins to play something; says nothing about who watches. */
+  session_id: string;
+  /** Empty until a ticket came, and for a plain `src`. */
+  channel_id: string;
+  state: PlayerState;
+  /** Undefined until a way to play has been chosen. */
+  protocol: Protocol | undefined;
+  /** The node that delivers now; empty when none does. */
+  edge_node_id: string;
+  /** The picture on show ("720p"), empty before the first. */
+  rendition: string;
+  bitrate_bps: number;
+  /** From the wish to play to the first painted frame; undefined before it. */
+  startup_ms: number | undefined;
+  /** Wall clock minus media time of the painted frame; undefined while nothing plays, or for a recording. */
+  latency_ms: number | undefined;
+  /** Time in which pictures moved. */
+  watched_ms: number;
+  /** How often, and how long in all, the picture stood still against the viewer's will after the first frame. */
+  rebuffer_count: number;
+  rebuffer_ms: number;
+  /** Changes of the edge under a running picture. */
+  switches: number;
+  /** Changes of the rendition on show. */
+  rendition_switches: number;
+  /** Everything that went wrong and was noticed: refused connections, broken segments, decoders, lost transports. */
+  errors: number;
+  /** The last of them, a short fixed word such as "no_session"; empty without any. */
+  last_error: string;
+}
+
 export interface PlayerStats {
   state: PlayerState;
+  /** Undefined until a way to play has been chosen. */
+  protocol: Protocol | undefined;
   /** Address of the edge that feeds the picture, and its site. */
   edge: string;
   edge_node_id: string;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { AudioRing } from "../../src/player/audio-ring";
+import { AudioRing } from "../../../src/player/moq/audio-ring";
 
 const RATE = 48_000;
 const QUANTUM = 128;

@@ -6,7 +6,7 @@
 import { Connection, Path } from "@moq/net";
 import { CatalogGroup, CATALOG_TRACK, type Catalog, type Container } from "./catalog";
 import { readLegacyFrame } from "./container";
-import type { EdgeAddress, WatchTicket } from "./ticket";
+import type { EdgeAddress, WatchTicket } from "../ticket";
 
 /** Higher goes first when the link is narrow: speech before picture. */
 const PRIORITY = { catalog: 100, audio: 80, video: 60 } as const;

@@ -8,8 +8,8 @@
 import { EdgeSession, type Following, type TrackRequest } from "./edge-session";
 import { Failover, type Action, type Session, type SessionId } from "./failover";
 import { MediaEngine } from "./media-engine";
-import type { PlayerState, PlayerStats } from "./stats";
-import { renewalDelayMs, ticketBackoffMs, TicketError, type TicketSource, type WatchTicket } from "./ticket";
+import type { PlayerState, PlayerStats } from "../stats";
+import { renewalDelayMs, ticketBackoffMs, TicketError, type TicketSource, type WatchTicket } from "../ticket";
 
 /** How often liveness is judged. */
 const TICK_MS = 50;
@@ -131,6 +131,7 @@ export class Playback {
     const active = this.failover.active;
     return {
       state: this.state,
+      protocol: "moq",
       edge: active?.edge.url ?? "",
       edge_node_id: active?.edge.node_id ?? "",
       edge_site: active?.edge.site ?? "",

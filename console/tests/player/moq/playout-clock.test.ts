@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { PlayoutClock } from "../../src/player/playout-clock";
+import { PlayoutClock } from "../../../src/player/moq/playout-clock";
 
 const FRAME_US = 33_333;
 const TARGET_US = 500_000;

@@ -1,7 +1,7 @@
 /** The player's controls: plain DOM, native elements, every action by keyboard and with a name for screen readers. */
 
-import type { VideoRendition } from "./catalog";
-import type { PlayerStats } from "./stats";
+import type { VideoRendition } from "../moq/catalog";
+import type { PlayerStats } from "../stats";
 import { word, type Language, type WordKey } from "./words";
 
 export type LatencyMode = "ultra-low" | "low" | "smooth";

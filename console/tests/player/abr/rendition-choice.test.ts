@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { VideoRendition } from "../../src/player/catalog";
-import { RenditionChoice } from "../../src/player/rendition-choice";
+import type { VideoRendition } from "../../../src/player/moq/catalog";
+import { RenditionChoice } from "../../../src/player/abr/rendition-choice";
 
 const rendition = (height: number): VideoRendition => ({
   track: `${height}p`, codec: "avc3", container: "legacy", width: (height * 16) / 9, height, bitrate_bps: height * 2000, fps: 30,

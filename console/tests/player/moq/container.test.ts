@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readLegacyFrame, readVarint } from "../../src/player/container";
+import { readLegacyFrame, readVarint } from "../../../src/player/moq/container";
 
 const hex = (text: string): Uint8Array => Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 

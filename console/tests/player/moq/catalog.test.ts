@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bytesFromHex, CatalogGroup, mergePatch, pickAudio, readCatalog, sameDecoder } from "../../src/player/catalog";
+import { bytesFromHex, CatalogGroup, mergePatch, pickAudio, readCatalog, sameDecoder } from "../../../src/player/moq/catalog";
 
 const CATALOG = {
   video: {

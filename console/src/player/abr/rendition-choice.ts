@@ -5,7 +5,7 @@
  * that cannot follow, a stall); one step up only after a quiet time, which doubles each time a step up was regretted.
  */
 
-import type { VideoRendition } from "./catalog";
+import type { VideoRendition } from "../moq/catalog";
 
 /** Quiet time before a step up is tried. */
 const QUIET_MS = 12_000;

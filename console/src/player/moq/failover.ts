@@ -27,7 +27,7 @@
  *   made challenger, and takes over with its first frame, before relays close the old one at its grant's expiry.
  */
 
-import type { EdgeAddress } from "./ticket";
+import type { EdgeAddress } from "../ticket";
 
 /** Time given to the best edge before the second is tried as well. */
 export const HEADSTART_MS = 600;

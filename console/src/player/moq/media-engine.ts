@@ -5,8 +5,8 @@ import { pickAudio, type Catalog, type VideoRendition } from "./catalog";
 import type { TrackRequest } from "./edge-session";
 import type { QueuedFrame, Verdict } from "./frame-queue";
 import { PlayoutClock } from "./playout-clock";
-import { RenditionChoice } from "./rendition-choice";
-import { GapMeter, RateMeter, STALL_MS } from "./stats";
+import { RenditionChoice } from "../abr/rendition-choice";
+import { GapMeter, RateMeter, STALL_MS } from "../stats";
 import { VideoPipeline } from "./video-pipeline";
 
 export interface EngineEvents {

@@ -2,8 +2,8 @@ import { beforeEach, describe, expect, it } from "vitest";
 import {
   CONNECT_TIMEOUT_MS, Failover, FIRST_FRAME_MS, GRACE_MS, HEADSTART_MS, PROOF_MS, REPLACE_MS, REST_MS, TICKET_SPACING_MS,
   type Action, type Session,
-} from "../../src/player/failover";
-import type { EdgeAddress } from "../../src/player/ticket";
+} from "../../../src/player/moq/failover";
+import type { EdgeAddress } from "../../../src/player/ticket";
 
 const edge = (name: string, rank: number): EdgeAddress => ({
   node_id: name, site: name, url: `https://${name}`, certificate_sha256: [], rank,

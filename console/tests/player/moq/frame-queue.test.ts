@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { FrameQueue } from "../../src/player/frame-queue";
+import { FrameQueue } from "../../../src/player/moq/frame-queue";
 
 const DATA = new Uint8Array([1]);
 const FRAME_US = 40_000;
