@@ -1,0 +1,1 @@
+"""Recordings of channels: their settings, shows, clips, retention and playback, as tenants see them."""
