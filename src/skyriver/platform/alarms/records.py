@@ -25,6 +25,8 @@ class AlarmRecord(Base):
     id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id("alm"))
     tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"))
     open_key: Mapped[str | None] = mapped_column(unique=True)
+    source: Mapped[str]
+    """The watcher that raised it and will clear it."""
     kind: Mapped[str]
     severity: Mapped[str]
     subject_kind: Mapped[str]

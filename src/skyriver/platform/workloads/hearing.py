@@ -26,6 +26,7 @@ TICK_S = 0.1
 NUDGE_AGAIN_S = 1.0  # how often a node that runs an old plan is told so
 STRANGERS_EVERY_S = 0.5  # how often unknown nodes make us read the store: anybody on the bus could be one
 EVENT_QUEUE = 1024
+ANY_KIND = "*"
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Hearing:
         self._met_at_s = -STRANGERS_EVERY_S
 
     def listen(self, kind: str) -> WorkloadEvents:
-        """Events of all workloads of `kind` from now on."""
+        """Events of all workloads of `kind` (`ANY_KIND`: of all) from now on."""
         events = WorkloadEvents(kind)
         self._listeners.append(events)
         return events
@@ -222,5 +223,5 @@ class Hearing:
             text = f"{workload.name}: {event.get('message', '')} {event.get('hint', '')}".strip()
             self.incident("workload_failed", node=node_id, workload=workload, message=text)
         for listener in self._listeners:
-            if listener.kind == workload.kind:
+            if listener.kind in (workload.kind, ANY_KIND):
                 listener.offer(happened)
