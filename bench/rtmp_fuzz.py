@@ -23,7 +23,7 @@ from skyriver.apps.cli.measure.machine import header, markdown
 from skyriver.apps.cli.measure.viewing import HeadlessViewer
 from skyriver.client import Client, find_cloud
 from skyriver.client.models import ChannelCreated
-from tests.services.live.rtmp.malformed import malformed
+from tests.services.live.stations.rtmp.malformed import malformed
 
 COLUMNS = (
     "connections",

@@ -26,7 +26,8 @@ from statistics import median
 import psutil
 
 from skyriver.apps.cli.measure.machine import header, markdown
-from skyriver.services.live.rtmp import KeyRing, Publication, Publishing, RtmpServer, VideoFrame, key_sha256
+from skyriver.services.live.stations import KeyRing, Publication, Publishing, Reception, VideoFrame, key_sha256
+from skyriver.services.live.stations.rtmp import RtmpServer
 
 COLUMNS = ("server", "publishers", "Mbit/s each", "CPU per publisher, % of a core", "memory, MB")
 NGINX_PORT = 19351
@@ -52,9 +53,9 @@ async def serve(publishers: int) -> None:
         size_bytes = 0
         async for event in publishing:
             if isinstance(event, VideoFrame):
-                size_bytes += len(event.payload_annexb)
+                size_bytes += len(event.payload)
 
-    server = RtmpServer(keys, read, port=0)
+    server = RtmpServer(Reception(keys, read), port=0)
     await server.open()
     print(server.port, flush=True)
     await server.run()

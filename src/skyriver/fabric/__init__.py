@@ -5,11 +5,13 @@ Broadcasts live in spaces; a space is the unit of isolation. Origins own broadca
 
 from skyriver.fabric.hang import AudioTrack, Catalog, VideoTrack
 from skyriver.fabric.moq import Endpoint
-from skyriver.fabric.publisher import GROUP_US, Broadcast, MediaTrack, Publisher
+from skyriver.fabric.numbering import SLOT_US, TICK_US, group_of, slot_of
+from skyriver.fabric.publisher import Broadcast, MediaTrack, Publisher
 from skyriver.fabric.subscriber import MediaFrame, Subscriber
 
 __all__ = [
-    "GROUP_US",
+    "SLOT_US",
+    "TICK_US",
     "AudioTrack",
     "Broadcast",
     "Catalog",
@@ -19,4 +21,6 @@ __all__ = [
     "Publisher",
     "Subscriber",
     "VideoTrack",
+    "group_of",
+    "slot_of",
 ]

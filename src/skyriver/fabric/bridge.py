@@ -14,7 +14,7 @@ most often a dead session that QUIC has not yet given up. The rules for groups, 
 
 - a number above the last one opens a new group;
 - the number of the group that is still open CONTINUES it, from the first frame later than what is already there: a
-  restarted encoder resumes in the middle of its slot with a keyframe;
+  standby goes on in the middle of the group that its predecessor could not finish;
 - lower numbers are late duplicates and are dropped, unless the feeder counts from zero (a catalog, a document): then
   its numbers are shifted to go on from the last one. Media groups are numbered by PTS and stand far above counters.
 """
@@ -33,7 +33,7 @@ from skyriver.kernel.clock import monotonic_s
 log = logging.getLogger(__name__)
 
 LINGER_S = 30.0  # how long a broadcast waits for its publisher to return
-MEDIA_NUMBERED_FROM = 1_000_000  # slots of 2 s since 1970 are near 9e8; a session's counter never gets here
+MEDIA_NUMBERED_FROM = 1_000_000  # ticks since 1970 are near 7e9; a session's counter never gets here
 OPEN_GROUPS = 3  # how many groups of one track may be in flight; older ones are closed
 _IDLE_TRACK_S = 5.0  # a track nobody wants is fed this much longer, for the next viewer
 _RETRY_S = 0.2

@@ -16,7 +16,6 @@ from skyriver.kernel.clock import MediaClock
 
 log = logging.getLogger(__name__)
 
-GROUP_US = 2_000_000  # the fabric's slot: group number = PTS / 2 s, so that every encoder of a channel counts alike
 _TRACK_MAX_AGE_US = 30_000_000
 
 

@@ -36,20 +36,21 @@ class Once:
     """Lets each frame of a track through once; the memory is that of the newest two groups."""
 
     def __init__(self) -> None:
-        self._newest = -1
         self._seen: dict[int, set[int]] = {}
 
     def first_time(self, group: int, pts_us: int) -> bool:
         """Whether this frame has not been seen; frames of groups older than the newest two count as seen."""
-        if group < self._newest - 1 and group not in self._seen:
-            return False
-        seen = self._seen.setdefault(group, set())
+        if group not in self._seen:
+            if len(self._seen) == 2:
+                oldest = min(self._seen)
+                if group < oldest:
+                    return False
+                del self._seen[oldest]
+            self._seen[group] = set()
+        seen = self._seen[group]
         if pts_us in seen:
             return False
         seen.add(pts_us)
-        if group > self._newest:
-            self._newest = group
-            self._seen = {g: s for g, s in self._seen.items() if g >= group - 1}
         return True
 
 

@@ -20,7 +20,7 @@ from fastapi import FastAPI, Response
 
 from skyriver.apps.cli.child import Child, child
 from skyriver.client import Client, Cloud
-from skyriver.fabric import GROUP_US, Endpoint, Publisher, VideoTrack
+from skyriver.fabric import Endpoint, Publisher, VideoTrack, group_of
 from skyriver.kernel.clock import MediaClock, utc_now
 from tests.fabric.rig import JWKS, SPACE, running_relay, service_grant, viewer_grant
 
@@ -116,7 +116,7 @@ async def publish(endpoints: list[Endpoint]) -> None:
         while True:
             for payload, keyframe in units:
                 now_us = clock.now_us()
-                group = max(group + 1, now_us // GROUP_US) if keyframe else group
+                group = max(group + 1, group_of(now_us)) if keyframe else group
                 track.write(payload, now_us, keyframe=keyframe, group=group)
                 await asyncio.sleep(1 / FPS)
 

@@ -16,17 +16,18 @@ import pytest
 from skyriver.apps.cli import pusher
 from skyriver.apps.cli.child import Child, child
 from skyriver.kernel.errors import InvalidInput, WorldBroke
-from skyriver.services.live.rtmp import (
+from skyriver.services.live.stations import (
     AudioFrame,
     KeyRing,
     MediaEvent,
     Publication,
     Publishing,
-    RtmpServer,
+    Reception,
     VideoConfig,
     VideoFrame,
     key_sha256,
 )
+from skyriver.services.live.stations.rtmp import RtmpServer
 
 from .clips import write_clip
 
@@ -58,7 +59,7 @@ async def open_door() -> AsyncIterator[Door]:
     keys = KeyRing()
     keys.replace([(Publication("ch_1"), [key_sha256("good")])])
     door = Door()
-    server = RtmpServer(keys, door.serve, port=0)
+    server = RtmpServer(Reception(keys, door.serve), port=0)
     await server.open()
     door.url = f"rtmp://127.0.0.1:{server.port}/live"
     async with asyncio.TaskGroup() as tasks:

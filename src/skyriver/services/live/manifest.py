@@ -50,7 +50,7 @@ def live_service(find_cloud: Callable[[Runtime], Cloud] = cloud_of) -> Service:
     process = LiveProcess(find_cloud)
     return Service(
         name="live",
-        routers=(api.router,),
+        routers=api.ROUTERS,
         workload_kinds=(STATION, TRANSCODER, FEEDER),
         meters=METERS,
         intents=process.intents,

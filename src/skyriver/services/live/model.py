@@ -55,6 +55,13 @@ class Takeover(StrEnum):
     TAKEOVER = "takeover"  # the newcomer replaces the first: a spare encoder takes over without waiting
 
 
+class InputName(StrEnum):
+    """A channel's inputs: two encoders, best at two places. Each has its own keys."""
+
+    MAIN = "main"
+    BACKUP = "backup"
+
+
 # --- profiles ---------------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from skyriver.platform.fabric_keys import GrantKeys
 from skyriver.services.live.cloud import Cloud
 from skyriver.services.live.model import ChannelState, space_of
 from skyriver.services.live.records import ChannelRecord
-from skyriver.services.live.shapes import EdgeShape, WatchTicket
+from skyriver.services.live.shapes.watching import EdgeShape, WatchTicket
 
 GRANT_LIFETIME = timedelta(hours=1)
 """Long enough for an API to be away; short enough that a channel made private is private within the hour. A relay ends

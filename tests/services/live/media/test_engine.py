@@ -12,9 +12,8 @@ from itertools import pairwise
 import av
 import pytest
 
-from skyriver.fabric import GROUP_US as FABRIC_GROUP_US
+from skyriver.fabric import SLOT_US, TICK_US, group_of, slot_of
 from skyriver.services.live.media.engine import INBOX_UNITS, Engine
-from skyriver.services.live.media.groups import GROUP_US, group_of
 from skyriver.services.live.media.units import AudioTrack, Encoded, Output, TrackEnded, Unit, VideoTrack
 from skyriver.services.live.model import Rendition
 from tests.services.live.media import samples
@@ -52,10 +51,6 @@ def onset_s(levels: Sequence[tuple[float, float]]) -> float:
     return next(time for time, level in levels if level > half)
 
 
-def test_the_slot_is_the_fabrics() -> None:
-    assert GROUP_US == FABRIC_GROUP_US
-
-
 @pytest.mark.parametrize("bframes", [0, 3])
 def test_every_picture_comes_out_once_in_order_with_keyframes_on_slots(bframes: int) -> None:
     out, engine = transcode(samples.video(4.5, bframes=bframes, gop=75))
@@ -64,13 +59,13 @@ def test_every_picture_comes_out_once_in_order_with_keyframes_on_slots(bframes: 
         assert len(units) == 135
         assert all(a.pts_us < b.pts_us for a, b in pairwise(units))
         assert [u.pts_us - START_US for u in units if u.keyframe] == [0, 2_000_000, 4_000_000]
-        assert all(u.group == group_of(u.pts_us) for u in units)
+        assert all(u.group == slot_of(u.pts_us) * SLOT_US // TICK_US for u in units)
     assert engine.counters.decode_errors == 0
 
 
 def test_each_group_can_be_joined() -> None:
     out, _ = transcode(samples.video(4, bframes=2))
-    group = [u for u in track(out, "180p") if u.group == group_of(START_US) + 1]
+    group = [u for u in track(out, "180p") if u.group == group_of(START_US + SLOT_US)]
     pictures = samples.decode_video([(u.pts_us, u.payload) for u in group])
     assert len(pictures) == 60
     assert (pictures[0].width, pictures[0].height) == (320, 180)
@@ -94,7 +89,7 @@ def test_a_restart_in_the_middle_of_a_slot_makes_the_same_groups() -> None:
     second, _ = transcode(units[middle:])
     resumed = track(second, "180p")
     assert resumed[0].keyframe
-    assert (resumed[0].pts_us - START_US, resumed[0].group) == (3_000_000, group_of(START_US) + 1)
+    assert (resumed[0].pts_us - START_US, resumed[0].group) == (3_000_000, group_of(START_US + 3_000_000))
 
     def boundaries(out: Sequence[Output]) -> list[tuple[int, int]]:
         return [(u.pts_us, u.group) for u in track(out, "180p") if u.keyframe and u.pts_us >= START_US + 4_000_000]
@@ -182,7 +177,7 @@ def test_the_resolution_may_change_in_the_middle() -> None:
     assert ("90p", 120, 90) in sizes and ("180p", 240, 180) in sizes
     small_track = track(out, "90p")
     assert len(small_track) == 180
-    joined = [u for u in small_track if u.group == group_of(START_US) + 1]
+    joined = [u for u in small_track if u.group == group_of(START_US + SLOT_US)]
     assert joined[0].keyframe
     assert samples.decode_video([(u.pts_us, u.payload) for u in joined])[-1].width == 120
 
@@ -276,7 +271,7 @@ def test_a_cold_start_leaves_out_what_is_past_and_begins_with_a_keyframe_at_the_
     first = track(out, "180p")[0]
     assert first.keyframe
     assert units[40].pts_us <= first.pts_us + 100_000 and first.pts_us <= units[46].pts_us
-    assert first.group == group_of(START_US)
+    assert first.group == group_of(first.pts_us) > group_of(START_US)
     assert engine.counters.caught_up >= 38
 
 

@@ -6,14 +6,17 @@ import threading
 
 import pytest
 
+from skyriver.fabric import SLOT_US, TICK_US, group_of, slot_of
 from skyriver.services.live.media.avc import avc3_codec, plays_in_browsers
 from skyriver.services.live.media.flow import Flow
-from skyriver.services.live.media.groups import GROUP_US, AudioCutter, GroupCutter, group_of
+from skyriver.services.live.media.groups import AudioCutter, GroupCutter
 from skyriver.services.live.media.live_edge import MAX_SKIPPED, LiveEdge
 from skyriver.services.live.media.mailbox import Mailbox, MailboxClosed
 
 SLOT = 850_000_000
-START_US = SLOT * GROUP_US
+START_US = SLOT * SLOT_US
+FIRST = group_of(START_US)
+PER_SLOT = SLOT_US // TICK_US
 
 
 def cut(keyframes_s: list[float]) -> list[int | None]:
@@ -22,40 +25,42 @@ def cut(keyframes_s: list[float]) -> list[int | None]:
 
 
 def test_gops_of_two_seconds_are_groups_whatever_their_phase() -> None:
-    assert cut([0.7, 2.7, 4.7]) == [SLOT, SLOT + 1, SLOT + 2]
+    assert cut([0.7, 2.7, 4.7]) == [FIRST + 2, FIRST + 2 + PER_SLOT, FIRST + 2 + 2 * PER_SLOT]
 
 
-def test_short_gops_share_the_group_of_their_slot() -> None:
-    assert cut([0, 0.5, 1, 1.5, 2, 2.5]) == [SLOT, SLOT, SLOT, SLOT, SLOT + 1, SLOT + 1]
+def test_short_gops_have_groups_of_their_own_and_very_short_ones_share_a_tick() -> None:
+    assert cut([0, 0.5, 1, 1.5]) == [FIRST, FIRST + 2, FIRST + 4, FIRST + 6]
+    assert cut([0, 0.1, 0.2, 0.3]) == [FIRST, FIRST, FIRST, FIRST + 1]
 
 
 def test_long_gops_leave_numbers_out() -> None:
-    assert cut([0, 10, 20]) == [SLOT, SLOT + 5, SLOT + 10]
+    assert cut([0, 10, 20]) == [FIRST, FIRST + 5 * PER_SLOT, FIRST + 10 * PER_SLOT]
 
 
 def test_frames_before_the_first_keyframe_belong_nowhere() -> None:
     cutter = GroupCutter()
     assert cutter.cut(START_US, keyframe=False) is None
     cutter.cut(START_US + 100_000, keyframe=True)
-    assert cutter.cut(START_US + 3_000_000, keyframe=False) == SLOT
+    assert cutter.cut(START_US + 3_000_000, keyframe=False) == FIRST
 
 
 def test_leading_pictures_of_a_keyframe_do_not_open_an_older_group() -> None:
     cutter = GroupCutter()
     cutter.cut(START_US + 2_000_000, keyframe=True)
-    assert cutter.cut(START_US + 1_966_666, keyframe=False) == SLOT + 1
+    assert cutter.cut(START_US + 1_966_666, keyframe=False) == FIRST + PER_SLOT
 
 
 def test_audio_groups_begin_with_their_slot_and_never_go_back() -> None:
     cutter = AudioCutter()
     times_us = [START_US, START_US + 1_999_999, START_US + 2_000_000, START_US + 1_999_000]
     assert [cutter.cut(us) for us in times_us] == [
-        (SLOT, True),
-        (SLOT, False),
-        (SLOT + 1, True),
-        (SLOT + 1, False),
+        (FIRST, True),
+        (FIRST, False),
+        (FIRST + PER_SLOT, True),
+        (FIRST + PER_SLOT, False),
     ]
-    assert group_of(START_US - 1) == SLOT - 1
+    assert slot_of(START_US - 1) == SLOT - 1
+    assert AudioCutter().cut(START_US + 700_000) == (FIRST + 2, True), "one that joins in the middle says when"
 
 
 def test_a_full_box_refuses_an_offer() -> None:

@@ -10,18 +10,19 @@ import pytest
 
 from skyriver.kernel.errors import InvalidInput
 from skyriver.services.live.media.clock_strip import read_strip
-from skyriver.services.live.rtmp import (
+from skyriver.services.live.stations import (
     AudioConfig,
     AudioFrame,
     KeyRing,
     MediaEvent,
     Publication,
     Publishing,
-    RtmpServer,
+    Reception,
     VideoConfig,
     VideoFrame,
     key_sha256,
 )
+from skyriver.services.live.stations.rtmp import RtmpServer
 from skyriver.services.live.workloads import feeder
 from tests.services.live.media import samples
 from tests.services.live.workloads.harness import running_process
@@ -35,7 +36,7 @@ class Door:
     def __init__(self, port: int = 0) -> None:
         keys = KeyRing()
         keys.replace([(Publication("ch_1"), [key_sha256(KEY)])])
-        self.server = RtmpServer(keys, self._serve, port=port)
+        self.server = RtmpServer(Reception(keys, self._serve), port=port)
         self.events: list[MediaEvent] = []
         self.arrived = asyncio.Condition()
 
@@ -74,7 +75,7 @@ async def test_it_pushes_a_readable_picture_and_a_tone(tmp_path: Path) -> None:
 
     keyframes = [f.pts_ms for f in frames if f.keyframe]
     assert len(keyframes) in (2, 3)  # the first picture, and then one every 2 s
-    pictures = samples.decode_video([(f.pts_ms, f.payload_annexb) for f in frames])
+    pictures = samples.decode_video([(f.pts_ms, f.payload) for f in frames])
     shown_ms = [
         read_strip(memoryview(p.planes[0]), p.width, p.height, p.planes[0].line_size) - (p.pts or 0) for p in pictures
     ]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from skyriver.fabric import Catalog, Endpoint, MediaFrame
-from skyriver.services.live.rtmp import key_sha256
+from skyriver.services.live.stations import key_sha256
 from skyriver.services.live.workloads import station
 from tests.fabric.rig import running_relay, service_grant
 from tests.services.live.media import samples

@@ -11,11 +11,11 @@ from typing import Any
 
 from av.video.frame import VideoFrame
 
-from skyriver.fabric import AudioTrack, Endpoint, MediaFrame, Publisher, VideoTrack
+from skyriver.fabric import SLOT_US, TICK_US, AudioTrack, Endpoint, MediaFrame, Publisher, VideoTrack, group_of, slot_of
 from skyriver.kernel.clock import MediaClock
 from skyriver.services.live.intents import profile_spec
 from skyriver.services.live.media.avc import avc3_codec
-from skyriver.services.live.media.groups import GROUP_US, AudioCutter, GroupCutter, group_of
+from skyriver.services.live.media.groups import AudioCutter, GroupCutter
 from skyriver.services.live.model import PROFILES, ProfileName
 from skyriver.services.live.workloads import transcoder
 from tests.fabric.rig import SPACE, running_relay, service_grant
@@ -93,8 +93,10 @@ def error_of(picture: VideoFrame, begin_us: int) -> float:
 
 
 def aligned(frames: list[MediaFrame]) -> bool:
-    """Every frame is in the group of its slot, and time goes forward."""
-    return all(f.group == group_of(f.pts_us) for f in frames) and all(a.pts_us < b.pts_us for a, b in pairwise(frames))
+    """Every group begins when its number says and ends with its slot at the latest; time goes forward."""
+    begin = all(f.group == group_of(f.pts_us) for f in frames if f.keyframe)
+    inside = all(slot_of(f.group * TICK_US) == slot_of(f.pts_us) for f in frames)
+    return begin and inside and all(a.pts_us < b.pts_us for a, b in pairwise(frames))
 
 
 async def test_src_becomes_a_ladder_with_both_audio_codecs(tmp_path: Path) -> None:
@@ -148,7 +150,7 @@ async def test_a_killed_transcoder_resumes_in_the_middle_of_its_slot(tmp_path: P
     assert max(error_of(picture, begin_us) for picture in pictures) < 30
     gaps_us = [b.pts_us - a.pts_us for a, b in pairwise(before + after)]
     assert max(gaps_us) > 2_000_000 / FPS
-    assert after[-1].pts_us - before[0].pts_us < 8 * GROUP_US
+    assert after[-1].pts_us - before[0].pts_us < 8 * SLOT_US
 
 
 async def test_without_sound_there_is_no_audio_and_no_waiting_for_it(tmp_path: Path) -> None:

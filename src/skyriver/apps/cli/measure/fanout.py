@@ -27,7 +27,8 @@ from skyriver.apps.cli.measure.histogram import Histogram
 from skyriver.apps.cli.measure.rtmp_client import RtmpClient
 from skyriver.fabric import hang, moq
 from skyriver.fabric.grants import SigningKey
-from skyriver.fabric.publisher import GROUP_US, Publisher
+from skyriver.fabric.numbering import group_of, slot_of
+from skyriver.fabric.publisher import Publisher
 from skyriver.kernel.clock import MediaClock, monotonic_s
 
 SPACE = "live/bench"
@@ -279,10 +280,11 @@ async def _publish_moq(publisher: Publisher) -> None:
     broadcast = publisher.broadcast(BROADCAST)
     track = broadcast.video(TRACK, hang.VideoTrack("avc3.42c01f", 1280, 720, FPS, 1_000_000))
     broadcast.announce()
-    clock, group = MediaClock(), -1
+    clock, slot, group = MediaClock(), -1, -1
     async for _ in _ticks():
         now_us = clock.now_us()
-        keyframe, group = now_us // GROUP_US > group, now_us // GROUP_US
+        keyframe, slot = slot_of(now_us) > slot, slot_of(now_us)
+        group = group_of(now_us) if keyframe else group
         track.write(b"\xaa" * (KEY_BYTES if keyframe else INTER_BYTES), now_us, keyframe=keyframe, group=group)
 
 

@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import Any
 
 from skyriver.kernel.errors import WorldBroke
-from skyriver.services.live.rtmp import amf0
-from skyriver.services.live.rtmp.chunks import (
+from skyriver.services.live.stations.rtmp import amf0
+from skyriver.services.live.stations.rtmp.chunks import (
     COMMAND_AMF0,
     SET_CHUNK_SIZE,
     VIDEO,
@@ -24,7 +24,7 @@ from skyriver.services.live.rtmp.chunks import (
     Message,
     write_message,
 )
-from skyriver.services.live.rtmp.limits import Limits
+from skyriver.services.live.stations.rtmp.limits import Limits
 
 HANDSHAKE_BYTES = 1536
 CHUNK_BYTES = 65_536

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import av
 from av.video.frame import PictureType
 
+from skyriver.fabric import SLOT_US, slot_of
 from skyriver.kernel.clock import MediaClock
-from skyriver.services.live.media.groups import GROUP_US, group_of
 from skyriver.services.live.media.picture import DemoPicture
 from skyriver.services.live.media.tone import FRAME_SAMPLES, RATE_HZ, Tone
 from skyriver.services.live.media.units import MICROSECONDS
@@ -65,7 +65,7 @@ class DemoPush:
             clock = MediaClock()
             start_us = clock.now_us()
             index, sample = 0, 0
-            group = -1
+            slot = -1
             while not stop.is_set():
                 due_us = index * 1_000_000 // self._fps
                 now_us = clock.now_us() - start_us
@@ -82,8 +82,8 @@ class DemoPush:
                 # Half a slot off the even seconds: the station's clock differs by milliseconds, and a keyframe that
                 # fell now on this side of a slot's edge and now on the other would make uneven groups.
                 wall_us = time.time_ns() // 1000
-                keyframe = group_of(wall_us + GROUP_US // 2) != group
-                group = group_of(wall_us + GROUP_US // 2)
+                keyframe = slot_of(wall_us + SLOT_US // 2) != slot
+                slot = slot_of(wall_us + SLOT_US // 2)
                 frame = self._picture.draw(wall_us)
                 frame.pts, frame.time_base = due_us, MICROSECONDS
                 frame.pict_type = PictureType.I if keyframe else PictureType.NONE

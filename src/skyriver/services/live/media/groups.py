@@ -1,27 +1,15 @@
-"""Group numbers: presentation time divided by two seconds, never a counter.
-
-Whoever restarts, wherever, makes the same numbers from the same timestamps: a transcoder that comes back in the
-middle of a slot, a standby that runs beside it, a station that was moved. A counter would start at zero and lose
-every viewer who waits for a later group.
-"""
+"""Cutting a source into groups; see `fabric.numbering` for what the numbers mean."""
 
 from __future__ import annotations
 
-GROUP_US = 2_000_000
-"""The length of a slot. 2 s: short enough to join and to switch renditions, long enough to compress well."""
-
-
-def group_of(pts_us: int) -> int:
-    """The slot that a presentation time (microseconds since the Unix epoch) falls into."""
-    return pts_us // GROUP_US
+from skyriver.fabric import group_of, slot_of
 
 
 class GroupCutter:
     """Cuts a source's own GOPs into groups whose numbers come from time and always increase.
 
-    A publisher's keyframes come when they like. A group starts at the first keyframe of a slot that has no group
-    yet; further keyframes of that slot stay inside. GOPs longer than a slot leave numbers out, which is allowed:
-    a group's number says when it started.
+    A publisher's keyframes come when they like. A group starts at the first keyframe of a tick that has no group yet;
+    further keyframes of that tick (a source of keyframes only) stay inside.
     """
 
     def __init__(self) -> None:
@@ -39,11 +27,11 @@ class AudioCutter:
 
     def __init__(self) -> None:
         self._group: int | None = None
+        self._slot = -1
 
     def cut(self, pts_us: int) -> tuple[int, bool]:
         """The group of this frame, and whether the frame starts it. Numbers never go back."""
-        group = group_of(pts_us)
-        starts = self._group is None or group > self._group
+        starts = self._group is None or slot_of(pts_us) > self._slot
         if self._group is None or starts:
-            self._group = group
+            self._group, self._slot = group_of(pts_us), slot_of(pts_us)
         return self._group, starts

@@ -20,7 +20,7 @@ from skyriver.services.live.media.flow import Flow
 from skyriver.services.live.media.groups import AudioCutter, GroupCutter
 from skyriver.services.live.media.high_water import HighWater
 from skyriver.services.live.model import HOLD, SOURCE_BROADCAST
-from skyriver.services.live.rtmp import AudioConfig, AudioFrame, EndReason, Publishing, VideoConfig, VideoFrame
+from skyriver.services.live.stations import AudioConfig, AudioFrame, EndReason, Publishing, VideoConfig, VideoFrame
 from skyriver.services.live.timestamps import Timeline
 
 VIDEO, AUDIO = "video", "audio"
@@ -144,10 +144,10 @@ class ChannelIngest:
             return  # the rest of a GOP whose beginning we have not seen
         out = self._out
         if out is not None and out.video is not None:
-            out.video.write(frame.payload_annexb, stamp.pts_us, keyframe=frame.keyframe, group=group)
+            out.video.write(frame.payload, stamp.pts_us, keyframe=frame.keyframe, group=group)
             out.announce_when_whole(heard_for_us=stamp.pts_us - current.first_pts_us)
         self._high_water.raise_to(self.channel_id, self._timeline.high_water_us)
-        current.flow.add(len(frame.payload_annexb), self._clock.now_us() - now_us)
+        current.flow.add(len(frame.payload), self._clock.now_us() - now_us)
         lead_us = self._timeline.lead_us(now_us)
         if lead_us > LEAD_MAX_US:
             await asyncio.sleep((lead_us - LEAD_MAX_US // 2) / 1e6)

@@ -8,7 +8,7 @@ import av
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
-from skyriver.services.live.media.groups import group_of
+from skyriver.services.live.media.groups import AudioCutter
 from skyriver.services.live.media.units import MICROSECONDS, AudioTrack, Encoded, Unit
 
 RATE_HZ = 48_000  # Opus runs at 48 kHz inside, whatever comes in (RFC 6716, section 2.1.3)
@@ -49,6 +49,7 @@ class OpusTranscoder:
         self._fifo = av.AudioFifo()
         self._fifo_pts_us = 0.0  # of the first sample in the fifo
         self._last_pts_us = -1
+        self._groups = AudioCutter()
         self.errors = 0
 
     @property
@@ -106,7 +107,8 @@ class OpusTranscoder:
         if pts_us <= self._last_pts_us:
             return []
         self._last_pts_us = pts_us
-        return [Encoded(self._track, bytes(packet), pts_us, True, group_of(pts_us))]
+        group, _ = self._groups.cut(pts_us)
+        return [Encoded(self._track, bytes(packet), pts_us, True, group)]
 
 
 def _open_decoder(config: bytes) -> av.AudioCodecContext:

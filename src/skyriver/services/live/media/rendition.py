@@ -10,7 +10,7 @@ import av
 from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import VideoReformatter
 
-from skyriver.services.live.media.groups import group_of
+from skyriver.fabric import group_of, slot_of
 from skyriver.services.live.media.units import MICROSECONDS, Encoded
 from skyriver.services.live.model import Rendition
 
@@ -41,6 +41,8 @@ class RenditionEncoder:
         self._scaler = VideoReformatter()
         self._codec: av.VideoCodecContext | None = None
         self._group = -1
+        self._slot = -1
+        self._key_asked = False
         self._last_pts_us = -1
         self.not_in_order = 0
 
@@ -59,15 +61,17 @@ class RenditionEncoder:
             format="yuv420p",
             interpolation="FAST_BILINEAR",
         )
-        group = group_of(pts_us)
         # The decoder leaves the source's own picture types in the frame, which x264 would take as orders.
-        small.pict_type = PictureType.I if group > self._group else PictureType.NONE
+        small.pict_type = PictureType.I if self._key_is_due(pts_us) else PictureType.NONE
         small.pts = pts_us
         small.time_base = MICROSECONDS
         packets = self._codec.encode(small)
-        self._group = max(self._group, group)
         self._last_pts_us = pts_us
         return list(self._encoded(packets))
+
+    def ask_key(self) -> None:
+        """Make the next picture a keyframe that opens a group of its own: what comes does not follow from what was."""
+        self._key_asked = True
 
     def flush(self) -> list[Encoded]:
         """What the encoder still holds; nothing with zerolatency, and correct without it."""
@@ -78,10 +82,19 @@ class RenditionEncoder:
         self._codec = None
         self._scaler = VideoReformatter()
 
+    def _key_is_due(self, pts_us: int) -> bool:
+        """At the first picture of a slot; when asked for, as soon as there is a number for it."""
+        due = slot_of(pts_us) > self._slot or (self._key_asked and group_of(pts_us) > self._group)
+        if due:
+            self._slot, self._key_asked = slot_of(pts_us), False
+        return due
+
     def _encoded(self, packets: list[av.Packet[Any]]) -> Iterator[Encoded]:
         for packet in packets:
             pts_us = packet.pts or 0
-            yield Encoded(self.rendition.name, bytes(packet), pts_us, packet.is_keyframe, group_of(pts_us))
+            if packet.is_keyframe:
+                self._group = max(self._group, group_of(pts_us))
+            yield Encoded(self.rendition.name, bytes(packet), pts_us, packet.is_keyframe, self._group)
 
     def _open(self, source: VideoFrame) -> av.VideoCodecContext:
         codec = av.CodecContext.create("libx264", "w")

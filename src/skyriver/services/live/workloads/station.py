@@ -21,7 +21,8 @@ from skyriver.kernel.child import ChildChannel
 from skyriver.services.live.media.high_water import SAVED_EVERY_S, HighWater
 from skyriver.services.live.media.ingest import ChannelIngest
 from skyriver.services.live.model import Takeover
-from skyriver.services.live.rtmp import EndReason, KeyRing, Publication, Publishing, Refusal, RtmpServer
+from skyriver.services.live.stations import EndReason, KeyRing, Publication, Publishing, Reception, Refusal
+from skyriver.services.live.stations.rtmp import RtmpServer
 from skyriver.services.live.workloads.specs import endpoints
 
 REVOKED = Refusal("This stream key has been replaced or revoked. Copy the new key from the channel's page.")
@@ -75,9 +76,8 @@ class Station:
         self._channel = channel
         self._high_water = HighWater(data_dir)
         self._keys = KeyRing()
-        self._server = RtmpServer(
-            self._keys, self._serve, host=spec.host, port=spec.rtmp_port, turned_away=self._say_turned_away
-        )
+        self._reception = Reception(self._keys, self._serve, turned_away=self._say_turned_away)
+        self._server = RtmpServer(self._reception, host=spec.host, port=spec.rtmp_port)
         self._ingests: dict[str, ChannelIngest] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -87,7 +87,7 @@ class Station:
         self._keys.replace(
             (Publication(c.channel_id, c.tenant_id, takeover=c.takeover), c.key_sha256) for c in spec.channels.values()
         )
-        self._server.recheck(self._judge)
+        self._reception.recheck(self._judge)
         for channel_id in set(self._ingests) - set(spec.channels):
             self._ingests.pop(channel_id).close()
         for ingest in self._ingests.values():
@@ -155,7 +155,7 @@ class Station:
                 channels={channel_id: m for channel_id, m in metrics.items() if m is not None},
                 connections=self._server.connections,
                 held_bytes=self._server.held_bytes,
-                publications=dict(self._server.counts),
+                publications=dict(self._reception.counts),
             )
 
 

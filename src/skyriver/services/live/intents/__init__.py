@@ -1,0 +1,33 @@
+"""What should run for live channels: rows and what is observed -> workload intents. The planner places them.
+
+`plan_live` is a function of its arguments, so that the same moment always gives the same plan and a spec changes
+only when something in it really did: a changed spec is a command to a running process.
+"""
+
+from __future__ import annotations
+
+from skyriver.services.live.intents.channel_plan import ChannelPlan, FeederKeyReader, FeederPlan, read_plans
+from skyriver.services.live.intents.feeder import FEEDER, feeder_name
+from skyriver.services.live.intents.homes import core_nodes, home_node
+from skyriver.services.live.intents.plan import plan_live
+from skyriver.services.live.intents.station import DEFAULT_RTMP_PORT, STATION, rtmp_url, station_name
+from skyriver.services.live.intents.transcoder import TRANSCODER, profile_spec, transcoder_name
+
+__all__ = [
+    "DEFAULT_RTMP_PORT",
+    "FEEDER",
+    "STATION",
+    "TRANSCODER",
+    "ChannelPlan",
+    "FeederKeyReader",
+    "FeederPlan",
+    "core_nodes",
+    "feeder_name",
+    "home_node",
+    "plan_live",
+    "profile_spec",
+    "read_plans",
+    "rtmp_url",
+    "station_name",
+    "transcoder_name",
+]

@@ -1,0 +1,58 @@
+"""Channels, their keys and their inputs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from skyriver.kernel.clock import utc_now
+from skyriver.kernel.ids import new_id
+from skyriver.platform.store import Base
+
+
+class ChannelRecord(Base):
+    """A channel, as its tenant wants it."""
+
+    __tablename__ = "live_channels"
+    __table_args__ = (UniqueConstraint("tenant_id", "slug"),)
+    id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id("ch"))
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    slug: Mapped[str]
+    public: Mapped[bool]
+    takeover: Mapped[str]
+    profile: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class StreamKeyRecord(Base):
+    """A publisher's key. The secret itself is never stored; a revoked key is deleted, the audit log remembers it."""
+
+    __tablename__ = "live_stream_keys"
+    id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id("sk"))
+    channel_id: Mapped[str] = mapped_column(ForeignKey("live_channels.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str]
+    secret_sha256: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class InputRecord(Base):
+    """A channel's present or last input: what a restarted API must know before the first heartbeat comes."""
+
+    __tablename__ = "live_inputs"
+    channel_id: Mapped[str] = mapped_column(ForeignKey("live_channels.id", ondelete="CASCADE"), primary_key=True)
+    node_id: Mapped[str]
+    since: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class FeederRecord(Base):
+    """A channel that is fed a generated picture. Its clear stream key is not here but in a file (see `feeders`)."""
+
+    __tablename__ = "live_feeders"
+    channel_id: Mapped[str] = mapped_column(ForeignKey("live_channels.id", ondelete="CASCADE"), primary_key=True)
+    width: Mapped[int]
+    height: Mapped[int]
+    fps: Mapped[int]

@@ -1,0 +1,150 @@
+"""The shapes of live channels in the HTTP API: what comes in is checked here, what goes out is made here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Path
+from pydantic import BaseModel, Field
+
+from skyriver.platform.web.fields import Body, Name, Slug
+from skyriver.services.live.media.avc import plays_in_browsers
+from skyriver.services.live.model import (
+    PROFILES,
+    ChannelState,
+    ProfileName,
+    Takeover,
+    fit_ladder,
+)
+from skyriver.services.live.records import ChannelRecord, StreamKeyRecord
+from skyriver.services.live.service import ChannelChange, ChannelDraft
+from skyriver.services.live.sight import Seen
+
+IdOrSlug = Annotated[str, Path(pattern=r"^[a-z0-9_-]{1,64}$", description="A channel's id or its slug.")]
+SlugInPath = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]
+KeyId = Annotated[str, Path(pattern=r"^[a-z0-9_]{1,64}$", description="A stream key's id.")]
+
+
+class NewChannel(Body):
+    name: Name = Field(description="For people.", examples=["Main stage"])
+    slug: Slug | None = Field(default=None, description="For addresses; made from the name when it is not given.")
+    public: bool = Field(default=False, description="Whether anybody may watch, without signing in.")
+    takeover: Takeover = Field(
+        default=Takeover.FIRST_WINS, description="What a second publisher does: it is refused, or it takes over."
+    )
+    profile: ProfileName = Field(default=ProfileName.STANDARD, description="The ladder of renditions below the source.")
+
+    def draft(self) -> ChannelDraft:
+        return ChannelDraft(**dict(self))
+
+
+class ChannelPatch(Body):
+    """Fields that are left out or null stay as they are."""
+
+    name: Name | None = None
+    slug: Slug | None = None
+    public: bool | None = None
+    takeover: Takeover | None = None
+    profile: ProfileName | None = None
+
+    def change(self) -> ChannelChange:
+        return ChannelChange(**dict(self))
+
+
+class Ingest(BaseModel):
+    rtmp_url: str | None = Field(description="The server for the encoder; null while no core node has joined.")
+
+
+class InputShape(BaseModel):
+    """What the publisher sends now. Zeros and empty strings: not known yet."""
+
+    codec: str
+    width: int
+    height: int
+    fps: float
+    bitrate_bps: int
+    audio: str
+    since: datetime
+
+
+class RenditionShape(BaseModel):
+    name: str
+    width: int
+    height: int
+    bitrate_bps: int
+
+
+class ChannelShape(BaseModel):
+    id: str
+    tenant_id: str
+    name: str
+    slug: str
+    public: bool
+    takeover: Takeover
+    profile: ProfileName
+    state: ChannelState
+    created_at: datetime
+    ingest: Ingest
+    input: InputShape | None = Field(description="Null while nobody publishes, also while the channel is held.")
+    viewers: int
+    renditions: list[RenditionShape] = Field(
+        description="What viewers can choose from: fitted to the source once there is one."
+    )
+
+
+class CreatedChannel(BaseModel):
+    channel: ChannelShape
+    stream_key: str = Field(description="The first stream key. It is shown this once and cannot be read again.")
+
+
+class NewStreamKey(Body):
+    name: Name = Field(default="spare", description="For people: which encoder has it.")
+
+
+class StreamKeyShape(BaseModel):
+    id: str
+    name: str
+    created_at: datetime
+
+
+class CreatedStreamKey(StreamKeyShape):
+    secret: str = Field(description="The key for the encoder. It is shown this once and cannot be read again.")
+
+
+def channel_shape(channel: ChannelRecord, seen: Seen, rtmp_url: str | None) -> ChannelShape:
+    """A channel as the API shows it: what its tenant wants, and what is seen of it."""
+    return ChannelShape(
+        id=channel.id,
+        tenant_id=channel.tenant_id,
+        name=channel.name,
+        slug=channel.slug,
+        public=channel.public,
+        takeover=Takeover(channel.takeover),
+        profile=ProfileName(channel.profile),
+        state=seen.state,
+        created_at=channel.created_at,
+        ingest=Ingest(rtmp_url=rtmp_url),
+        input=InputShape.model_validate(shape) if (shape := seen.input_shape()) else None,
+        viewers=seen.viewers,
+        renditions=_renditions(ProfileName(channel.profile), seen),
+    )
+
+
+def _renditions(profile: ProfileName, seen: Seen) -> list[RenditionShape]:
+    ladder = PROFILES[profile].renditions
+    source = []
+    if seen.input is not None and seen.input.width and seen.input.height:
+        ladder = fit_ladder(ladder, seen.input.width, seen.input.height)
+        size = {"width": seen.input.width, "height": seen.input.height}
+        if plays_in_browsers(seen.input.codec):
+            source = [RenditionShape(name="source", **size, bitrate_bps=seen.input.bitrate_bps)]
+    return source + [RenditionShape(**vars(rendition)) for rendition in ladder]
+
+
+def stream_key_shape(key: StreamKeyRecord) -> StreamKeyShape:
+    return StreamKeyShape(id=key.id, name=key.name, created_at=key.created_at)
+
+
+def created_stream_key(key: StreamKeyRecord, secret: str) -> CreatedStreamKey:
+    return CreatedStreamKey(id=key.id, name=key.name, created_at=key.created_at, secret=secret)

@@ -1,0 +1,43 @@
+"""What a viewer says, and the ticket it gets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from skyriver.platform.web.fields import Body
+from skyriver.services.live.model import ChannelState
+
+
+class Watcher(Body):
+    """What a viewer tells of itself, all optional, so that it is sent to a good edge."""
+
+    viewer: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = Field(
+        default=None, description="Any text of the viewer's own: tickets asked for with the same text rank edges alike."
+    )
+    region: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
+
+
+class EdgeShape(BaseModel):
+    node_id: str
+    site: str
+    region: str
+    url: str
+    certificate_sha256: list[str] = Field(description="For WebTransport's serverCertificateHashes, hex.")
+    rank: int = Field(description="0 is tried first.")
+    reason: str
+
+
+class WatchTicket(BaseModel):
+    """Connect to `{edge.url}/{space}?jwt={grant}` and subscribe to the broadcast."""
+
+    channel_id: str
+    space: str
+    broadcast: Literal["live"] = "live"
+    grant: str
+    expires_at: datetime
+    state: ChannelState
+    edges: list[EdgeShape]
+    latency_target_ms: int

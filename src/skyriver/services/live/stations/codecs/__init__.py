@@ -1,0 +1,1 @@
+"""What stations read of the codecs they take: sizes, rates and profiles, never pictures."""

@@ -1,0 +1,24 @@
+"""RTMP ingest: many publishers on one port, each an async iterator of H.264 and AAC.
+
+    keys = KeyRing()
+    keys.replace([(Publication("ch_…", "tn_…", takeover=False), ["<sha-256 of a key, hex>"])])
+
+    async def serve(publishing: Publishing) -> None:      # one task per publication, run by the server
+        async for event in publishing:                    # VideoConfig, AudioConfig, VideoFrame, AudioFrame, MetaData
+            ...
+        publishing.ended                                  # how it ended
+
+    server = RtmpServer(Reception(keys, serve), host="0.0.0.0", port=1935)
+    await server.open()                                   # binds; server.port is known from here on
+    await server.run()                                    # until cancelled
+
+The protocol itself (`connection.Connection`) does no I/O. Source: Adobe's RTMP specification 1.0 (2012), Adobe's FLV
+specification 10.1, and Enhanced RTMP v1/v2 (Veovera) for the codecs we refuse by name.
+"""
+
+from __future__ import annotations
+
+from skyriver.services.live.stations.rtmp.limits import Limits
+from skyriver.services.live.stations.rtmp.server import RtmpServer
+
+__all__ = ["Limits", "RtmpServer"]
