@@ -1,0 +1,64 @@
+"""The outgoing side of a transcoder: the broadcast that viewers get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from skyriver.fabric import AudioTrack, Broadcast, MediaTrack, VideoTrack
+from skyriver.kernel.clock import MediaClock
+from skyriver.services.live.media.flow import Flow
+
+SOURCE, AAC, OPUS = "source", "aac", "opus"
+
+
+class LiveBroadcast:
+    """The outgoing side: tracks by name, the moment of announcing, and what flows through each."""
+
+    def __init__(self, broadcast: Broadcast, clock: MediaClock) -> None:
+        self._broadcast = broadcast
+        self._clock = clock
+        self._tracks: dict[str, MediaTrack] = {}
+        self._expected: set[str] = set()
+        self._announced = False
+        self.videos: dict[str, VideoTrack] = {}
+        self.flows: dict[str, Flow] = {}
+
+    def expect(self, tracks: Iterable[str]) -> None:
+        """What the whole broadcast consists of; announced when all of it is there."""
+        self._expected = set(tracks)
+        self._announce_if_whole()
+
+    def announce(self) -> None:
+        """Announce what there is. Repeating it does nothing."""
+        if not self._announced and self._tracks:
+            self._announced = True
+            self._broadcast.announce()
+
+    def video(self, name: str, track: VideoTrack) -> None:
+        self.videos[name] = track
+        self._add(name, self._broadcast.video(name, track))
+
+    def audio(self, name: str, track: AudioTrack) -> None:
+        self._add(name, self._broadcast.audio(name, track))
+
+    def remove(self, name: str) -> None:
+        """Take a track out of the offer. Its numbers go on if it ever returns."""
+        self.videos.pop(name, None)
+        self.flows.pop(name, None)
+        self._tracks.pop(name, None)
+        self._broadcast.remove(name)
+
+    def write(self, name: str, payload: bytes, pts_us: int, *, keyframe: bool, group: int) -> None:
+        track = self._tracks.get(name)
+        if track is not None:
+            track.write(payload, pts_us, keyframe=keyframe, group=group)
+            self.flows[name].add(len(payload), self._clock.now_us() - pts_us)
+
+    def _add(self, name: str, track: MediaTrack) -> None:
+        self._tracks[name] = track
+        self.flows.setdefault(name, Flow())
+        self._announce_if_whole()
+
+    def _announce_if_whole(self) -> None:
+        if self._expected and self._expected <= set(self._tracks):
+            self.announce()

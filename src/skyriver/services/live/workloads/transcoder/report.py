@@ -1,0 +1,26 @@
+"""What a transcoder tells about itself, once a second."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from skyriver.services.live.media.engine import Engine
+from skyriver.services.live.workloads.transcoder.output import SOURCE, LiveBroadcast
+
+REPORTED_EVERY_S = 1.0
+
+
+def metrics(live: LiveBroadcast, engine: Engine | None) -> dict[str, Any]:
+    """The rates since the last call, and the engine's counters."""
+    rates = {name: flow.take() for name, flow in live.flows.items()}
+    renditions = [
+        {"name": name, "width": track.width, "height": track.height, **asdict(rates[name])}
+        for name, track in live.videos.items()
+    ]
+    audio = [{"name": name, **asdict(rate)} for name, rate in rates.items() if name not in live.videos]
+    encoded = [entry["delay_ms"] for entry in renditions if entry["name"] != SOURCE and entry["fps"]]
+    fields: dict[str, Any] = {"renditions": renditions, "audio": audio, **(asdict(engine.counters) if engine else {})}
+    if encoded or renditions:
+        fields["delay_ms"] = max(encoded, default=renditions[0]["delay_ms"])
+    return fields
