@@ -3,5 +3,19 @@
 from __future__ import annotations
 
 from skyriver.services.live.records.channels import ChannelRecord, FeederRecord, InputRecord, StreamKeyRecord
+from skyriver.services.live.records.contributions import PublishTicketRecord
+from skyriver.services.live.records.recordings import RecordingRecord, RecordingSettingsRecord, RecordingUsageRecord
+from skyriver.services.live.records.relaying import DestinationRecord, PullRecord
 
-__all__ = ["ChannelRecord", "FeederRecord", "InputRecord", "StreamKeyRecord"]
+__all__ = [
+    "ChannelRecord",
+    "DestinationRecord",
+    "FeederRecord",
+    "InputRecord",
+    "PublishTicketRecord",
+    "PullRecord",
+    "RecordingRecord",
+    "RecordingSettingsRecord",
+    "RecordingUsageRecord",
+    "StreamKeyRecord",
+]
