@@ -10,7 +10,9 @@ each frame in Python (80 µs; it grows with frames in, not with viewers) and buy
 3. duplicate and stale group numbers are dropped here instead of killing somebody downstream.
 
 Which feeder is heard: the one with the lowest announced cost; among equals the newest, because the older one is then
-most often a dead session that QUIC has not yet given up. The rules for groups, per track:
+most often a dead session that QUIC has not yet given up. One that falls silent on every track that has a beat (its
+process was killed: QUIC needs seconds to say so) is set aside for `SET_ASIDE_S` as soon as there is another: this is
+how a hot standby, which publishes the same groups at a higher cost, takes over. The rules for groups, per track:
 
 - a number above the last one opens a new group;
 - the number of the group that is still open CONTINUES it, from the first frame later than what is already there: a
@@ -28,6 +30,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from skyriver.fabric import hang, moq
+from skyriver.fabric.pulse import Pulse
 from skyriver.kernel.clock import monotonic_s
 
 log = logging.getLogger(__name__)
@@ -35,6 +38,8 @@ log = logging.getLogger(__name__)
 LINGER_S = 30.0  # how long a broadcast waits for its publisher to return
 MEDIA_NUMBERED_FROM = 1_000_000  # ticks since 1970 are near 7e9; a session's counter never gets here
 OPEN_GROUPS = 3  # how many groups of one track may be in flight; older ones are closed
+SET_ASIDE_S = 10.0  # longer than a dead session lives; a feeder that was only stalled gets its place back
+_WATCH_S = 0.05
 _IDLE_TRACK_S = 5.0  # a track nobody wants is fed this much longer, for the next viewer
 _RETRY_S = 0.2
 _SUBSCRIBE_TIMEOUT_S = 2.0
@@ -135,6 +140,8 @@ class DurableBroadcast:
         self._producer = origin.create_broadcast(path)
         self._dynamic = self._producer.dynamic()
         self._feeders: list[Feeder] = []
+        self._aside_until_s: dict[Feeder, float] = {}
+        self._pulses: set[Pulse] = set()
         self._tracks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Condition()
         self.frames = 0
@@ -144,7 +151,7 @@ class DurableBroadcast:
     @property
     def feeder(self) -> Feeder | None:
         """The feeder that is heard now."""
-        return min(self._feeders, key=lambda f: (f.cost, -f.order), default=None)
+        return min(self._feeders, key=lambda f: (f in self._aside_until_s, f.cost, -f.order), default=None)
 
     async def attach(self, feeder: Feeder) -> None:
         """A session offers this path."""
@@ -160,11 +167,12 @@ class DurableBroadcast:
         async with self._changed:
             if feeder in self._feeders:
                 self._feeders.remove(feeder)
+                self._aside_until_s.pop(feeder, None)
             self._changed.notify_all()
 
     async def run(self) -> None:
         """Serve tracks as they are asked for; ends after `LINGER_S` without a feeder."""
-        serve = asyncio.ensure_future(self._serve_tracks())
+        serve = asyncio.gather(self._serve_tracks(), self._watch_feeders())
         try:
             while True:
                 async with self._changed:
@@ -182,6 +190,26 @@ class DurableBroadcast:
             serve.cancel()
             await asyncio.gather(serve, return_exceptions=True)
             self._producer.close()
+
+    async def _watch_feeders(self) -> None:
+        """Set the heard feeder aside when it falls silent and another one is there."""
+        while True:
+            async with self._changed:
+                await self._changed.wait_for(lambda: len(self._feeders) > 1)
+            await asyncio.sleep(_WATCH_S)
+            now_s = monotonic_s()
+            heard = self.feeder
+            self._aside_until_s = {f: until_s for f, until_s in self._aside_until_s.items() if until_s > now_s}
+            beating = [pulse for pulse in self._pulses if pulse.proven]
+            others = [f for f in self._feeders if f is not heard and f not in self._aside_until_s]
+            if heard is not None and others and beating and all(pulse.silent(now_s) for pulse in beating):
+                self._aside_until_s[heard] = now_s + SET_ASIDE_S
+                for pulse in beating:
+                    pulse.wait_from(now_s)
+                log.info("a feeder fell silent; the next one is heard", extra={"path": self.path})
+            if self.feeder is not heard:
+                async with self._changed:
+                    self._changed.notify_all()
 
     async def _serve_tracks(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -220,11 +248,14 @@ class DurableBroadcast:
             with suppress(moq.Error):
                 request.abort(_NO_SUCH_TRACK)  # unless told, the subscriber would wait for ever
             return
-        merge = GroupMerge(track.create_group)
+        merge, pulse = GroupMerge(track.create_group), Pulse()
         while True:
+            pulse.wait_from(monotonic_s())
+            self._pulses.add(pulse)
             try:
-                await self._copy(feeder, upstream, track, merge)
+                await self._copy(feeder, upstream, track, merge, pulse)
             finally:
+                self._pulses.discard(pulse)
                 upstream.cancel()
             if not track.demand().is_used():
                 await track.used()
@@ -259,11 +290,16 @@ class DurableBroadcast:
             return await moq.subscribe_live(broadcast, feeder.track_name(name))
 
     async def _copy(
-        self, feeder: Feeder, upstream: moq.TrackConsumer, track: moq.TrackProducer, merge: GroupMerge
+        self,
+        feeder: Feeder,
+        upstream: moq.TrackConsumer,
+        track: moq.TrackProducer,
+        merge: GroupMerge,
+        pulse: Pulse,
     ) -> None:
         """Copy until the feeder is gone, another is better, the track ends, or nobody has wanted it for a while."""
         stop = asyncio.ensure_future(self._until_stop(feeder, track))
-        copy = asyncio.ensure_future(self._copy_groups(upstream, merge))
+        copy = asyncio.ensure_future(self._copy_groups(upstream, merge, pulse))
         try:
             await asyncio.wait({stop, copy}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -293,7 +329,7 @@ class DurableBroadcast:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
 
-    async def _copy_groups(self, upstream: moq.TrackConsumer, merge: GroupMerge) -> None:
+    async def _copy_groups(self, upstream: moq.TrackConsumer, merge: GroupMerge, pulse: Pulse) -> None:
         first = True
         async with asyncio.TaskGroup() as tasks:
             while True:
@@ -307,15 +343,16 @@ class DurableBroadcast:
                     merge.feeder_changed(group.sequence)
                     first = False
                     moq.be_patient(upstream)
-                tasks.create_task(self._copy_group(group, merge))
+                tasks.create_task(self._copy_group(group, merge, pulse))
 
-    async def _copy_group(self, group: moq.GroupConsumer, merge: GroupMerge) -> None:
+    async def _copy_group(self, group: moq.GroupConsumer, merge: GroupMerge, pulse: Pulse) -> None:
         number = group.sequence
         try:
             async for frame in group:
                 merge.write(number, frame)
                 self.frames += 1
                 self.last_frame_at_s = monotonic_s()
+                pulse.beat(self.last_frame_at_s)
             merge.finish(number)
         except moq.Error:
             pass  # the rest of the group is lost; it stays open for whoever continues it, or until the next begins

@@ -93,6 +93,19 @@ def test_apart_from_full_nodes_and_gone_intents() -> None:
     assert settle([], [node("a")], list(placed.values())) == {}
 
 
+def test_a_standby_prefers_another_site_to_another_node() -> None:
+    intents = [intent("main"), intent("standby", apart_from=("main",))]
+    nodes = [
+        replace(node("a", cores=16), site_id="s1"),
+        replace(node("b", cores=8), site_id="s1"),
+        replace(node("c", cores=1), site_id="s2"),
+    ]
+    placed = settle(intents, nodes)
+    assert (placed["main"].node_id, placed["standby"].node_id) == ("a", "c")
+    one_site = settle(intents, nodes[:2])
+    assert (one_site["main"].node_id, one_site["standby"].node_id) == ("a", "b")
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_simulated_cluster_never_loses_or_doubles_work(seed: int) -> None:
     """Nodes die, return, drain and join at random, intents come and go; after each pass the rules must hold."""

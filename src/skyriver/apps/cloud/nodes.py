@@ -24,30 +24,39 @@ class Place:
     region: str
     latitude: float
     longitude: float
+    role: str
 
 
-PLACES = (
-    Place("core", "Core", "cn-north", 39.9, 116.4),
-    Place("edge-a", "Edge A", "cn-east", 31.2, 121.5),
-    Place("edge-b", "Edge B", "cn-south", 22.5, 114.1),
+CORES = (
+    Place("core", "Core", "cn-north", 39.9, 116.4, "core"),
+    Place("core-b", "Core B", "cn-southwest", 30.6, 104.1, "core"),
+)
+EDGES = (
+    Place("edge-a", "Edge A", "cn-east", 31.2, 121.5, "edge"),
+    Place("edge-b", "Edge B", "cn-south", 22.5, 114.1, "edge"),
 )
 
 
-def place(number: int) -> Place:
-    """The place of the site with this number; 0 is the core."""
-    if number < len(PLACES):
-        return PLACES[number]
-    slug = f"edge-{chr(ord('a') + number - 1)}"
-    return Place(slug, slug.replace("-", " ").title(), "local", 20.0 + 3 * number, 100.0 + 2 * number)
+def places(settings: CloudSettings) -> list[Place]:
+    """Every site's place: the first core, the edges, and further cores last, so that adding one moves no other."""
+    cores = [_place("core", CORES, index) for index in range(settings.cores)]
+    edges = [_place("edge", EDGES, index) for index in range(settings.edges)]
+    return cores[:1] + edges + cores[1:]
 
 
-async def agent(settings: CloudSettings, url: str, number: int) -> Supervised:
+def _place(role: str, known: tuple[Place, ...], index: int) -> Place:
+    if index < len(known):
+        return known[index]
+    slug = f"{role}-{chr(ord('a') + index)}"
+    return Place(slug, slug.replace("-", " ").title(), "local", 20.0 + 3 * index, 100.0 + 2 * index, role)
+
+
+async def agent(settings: CloudSettings, url: str, number: int, where: Place) -> Supervised:
     """The agent of one site, not started yet; the first time it gets a site and a token to join it."""
-    where = place(number)
     folder = settings.data / "nodes" / where.slug
     environment: dict[str, str] = {}
     if not (folder / "node.json").exists():
-        environment["SKYRIVER_JOIN_TOKEN"] = await _join_token(settings, url, where, "edge" if number else "core")
+        environment["SKYRIVER_JOIN_TOKEN"] = await _join_token(settings, url, where)
     arguments = ["--url", url, "--data", str(folder), "--name", f"{where.slug}-1", "--address", settings.host]
     arguments += ["--metrics-host", settings.host, "--metrics-port", "0"]
     if settings.udp_port:
@@ -56,7 +65,7 @@ async def agent(settings: CloudSettings, url: str, number: int) -> Supervised:
     return Supervised(f"agent-{where.slug}", "skyriver.apps.agent", arguments, environment, settings.data)
 
 
-async def _join_token(settings: CloudSettings, url: str, where: Place, role: str) -> str:
+async def _join_token(settings: CloudSettings, url: str, where: Place) -> str:
     from skyriver.client import Client, Cloud
 
     try:
@@ -67,8 +76,7 @@ async def _join_token(settings: CloudSettings, url: str, where: Place, role: str
             hint="Make one for an owner (console, Access), and put it into that file.",
         ) from error
     async with Client(Cloud(url, key)) as sky:
-        described: dict[str, Any] = {**vars(where), "role": role}
-        return (await sky.create_join_token(await _site_id(sky, described))).token
+        return (await sky.create_join_token(await _site_id(sky, dict(vars(where))))).token
 
 
 async def _site_id(sky: Client, described: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ class CloudSettings:
     data: Path
     port: int = 7000
     edges: int = 2
+    cores: int = 1
     demo: bool = True
     rtmp_port: int = 1935
     host: str = "127.0.0.1"

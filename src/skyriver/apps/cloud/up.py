@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from skyriver.apps.cloud.announce import Announcer, Login
 from skyriver.apps.cloud.demo import provide_demo
-from skyriver.apps.cloud.nodes import PORTS_PER_NODE, agent
+from skyriver.apps.cloud.nodes import PORTS_PER_NODE, agent, places
 from skyriver.apps.cloud.ports import claimed_udp_ranges, free_range, require_free
 from skyriver.apps.cloud.processes import Supervised
 from skyriver.apps.cloud.running import end_leftovers, only_one
@@ -43,7 +43,7 @@ def run(settings: CloudSettings) -> None:
         announcer.left_over(end_leftovers(settings))
         require_free(settings.host, settings.port, use="the console and the API", flag="--port")
         require_free(settings.host, settings.rtmp_port, use="the RTMP door", flag="--rtmp-port")
-        nodes = 1 + settings.edges
+        nodes = settings.cores + settings.edges
         udp_port = held.enter_context(
             claimed_udp_ranges(settings.host, settings.udp_port, PORTS_PER_NODE, ranges=nodes)
         )
@@ -88,8 +88,9 @@ async def _serve(settings: CloudSettings, announcer: Announcer) -> None:
         login = _first_login(settings, is_first)
         write_private(settings.cloud_path, json.dumps({"url": url, "pid": os.getpid()}))
         stack.callback(settings.cloud_path.unlink, missing_ok=True)
+        cores = "a core site" if settings.cores == 1 else f"{settings.cores} core sites"
         edges = f"{settings.edges} edge site{'' if settings.edges == 1 else 's'}"
-        announcer.starting(f"a core site and {edges}")
+        announcer.starting(f"{cores} and {edges}")
         await _start_nodes(settings, url, tasks, stack)
         if settings.demo:
             announcer.starting("the demo channel")
@@ -108,7 +109,7 @@ async def _start(process: Supervised, tasks: asyncio.TaskGroup, stack: AsyncExit
 
 async def _start_nodes(settings: CloudSettings, url: str, tasks: asyncio.TaskGroup, stack: AsyncExitStack) -> None:
     """The agents of all sites, at once; they stop at once, too."""
-    agents = [await agent(settings, url, number) for number in range(1 + settings.edges)]
+    agents = [await agent(settings, url, number, where) for number, where in enumerate(places(settings))]
 
     async def stop_all() -> None:
         await asyncio.gather(*(each.stop() for each in agents), return_exceptions=True)

@@ -14,8 +14,9 @@ CPU_OVERCOMMIT = 2.0
 class CapacityHealthSpread:
     """The living node with room on which the least is promised, away from what the intent must be apart from.
 
-    `apart_from` is a rule while another node has room, and a wish when there is none: a standby beside its
-    primary still survives the primary's crash. Ties are broken by node id, so that the choice is deterministic.
+    `apart_from` is a rule while another site or node has room, and a wish when there is none: a standby beside its
+    primary still survives the primary's crash, one on another node of the site survives the node's. Ties are broken
+    by node id, so that the choice is deterministic.
     """
 
     def __init__(self, cpu_overcommit: float = CPU_OVERCOMMIT) -> None:
@@ -34,7 +35,12 @@ class CapacityHealthSpread:
                 f"none of {len(fitting_role)} nodes has {intent.cpu_cores:g} cores and "
                 f"{intent.memory_bytes // 2**20} MiB to spare",
             )
-        best = min(with_room, key=lambda c: (_shares_node(intent, c), _promised_share(c), c.node.id))
+        crowded_sites = {c.node.site_id for c in candidates if _shares_node(intent, c)}
+
+        def dislike(c: NodeLoad) -> tuple[bool, bool, float, str]:
+            return _shares_node(intent, c), c.node.site_id in crowded_sites, _promised_share(c), c.node.id
+
+        best = min(with_room, key=dislike)
         crowded = _shares_node(intent, best)
         reason = f"{_promised_share(best):.0%} of its cores promised, the least of {len(with_room)} with room"
         return Choice(best.node.id, reason + (", though beside what it should avoid" if crowded else ""))

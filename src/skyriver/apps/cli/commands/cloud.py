@@ -25,6 +25,9 @@ def up(
     ] = Path("~/.skyriver"),
     port: Annotated[int, typer.Option(help="The console and the API.", min=0, max=65535)] = 7000,
     edges: Annotated[int, typer.Option(help="How many edge sites to start.", min=0, max=16)] = 2,
+    cores: Annotated[
+        int, typer.Option(help="How many core sites: with two, standbys and backup inputs have a place.", min=1, max=4)
+    ] = 1,
     demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Feed a demo channel.")] = True,
     rtmp_port: Annotated[int, typer.Option(help="The RTMP door for publishers.", min=0, max=65535)] = 1935,
     udp_port: Annotated[int, typer.Option(help="The first of the relays' UDP ports.", min=0, max=65535)] = 4433,
@@ -47,6 +50,7 @@ def up(
             data=data.expanduser().resolve(),
             port=port,
             edges=edges,
+            cores=cores,
             demo=demo,
             rtmp_port=rtmp_port,
             udp_port=udp_port,

@@ -10,6 +10,14 @@ def core_nodes(observed: ObservedState) -> list[ObservedNode]:
     return sorted((node for node in observed.nodes if node.role == "core"), key=lambda node: node.id)
 
 
+def neighbour_index(node: ObservedNode, observed: ObservedState) -> int:
+    """How many core nodes with the same address come before this one: 0 on a machine of its own.
+
+    Stations of several core nodes on one machine (`up --cores 2`) cannot all have the configured ports.
+    """
+    return [other.id for other in core_nodes(observed) if other.address == node.address].index(node.id)
+
+
 def home_node(channel_id: str, observed: ObservedState, *, input_node_id: str | None = None) -> ObservedNode | None:
     """Where the channel's publisher is to come: where it is now, else its hashed home among the usable core nodes.
 

@@ -8,10 +8,12 @@ from typing import Any
 from skyriver.platform.workloads.model import ObservedNode, ObservedState, WorkloadIntent
 from skyriver.services.live.intents.channel_plan import ChannelPlan
 from skyriver.services.live.intents.grants import ingest_grant
+from skyriver.services.live.intents.homes import neighbour_index
 from skyriver.services.live.model import SOURCE_BROADCAST, ingest_space_of
 
 STATION = "live.station"
 DEFAULT_RTMP_PORT = 1935  # IANA's port for macromedia-fcs, which every encoder assumes
+PORTS_BETWEEN_NEIGHBOURS = 10  # room for every door of a station
 _STATION_CORES = 0.1  # measured; for packing, admission on the node has the last word
 
 
@@ -22,9 +24,15 @@ def station_name(node_id: str) -> str:
 def rtmp_url(node: ObservedNode, observed: ObservedState, rtmp_port: int = DEFAULT_RTMP_PORT) -> str:
     """What a publisher pastes into its encoder as the server."""
     station = observed.workload(station_name(node.id))
-    port = station.ready.get("rtmp_port", rtmp_port) if station else rtmp_port
+    port = station.ready.get("rtmp_port") if station else None
+    port = port or port_on(node, observed, rtmp_port)
     host = f"[{node.address}]" if ":" in node.address else node.address
     return f"rtmp://{host}:{port}/live"
+
+
+def port_on(node: ObservedNode, observed: ObservedState, port: int) -> int:
+    """The port of a door on `node`: the configured one, moved up where another core node has the same address."""
+    return port + neighbour_index(node, observed) * PORTS_BETWEEN_NEIGHBOURS if port else 0
 
 
 def station_intent(
@@ -45,7 +53,7 @@ def station_intent(
     ]
     spec: dict[str, Any] = {
         "host": node.address,
-        "rtmp_port": rtmp_port,
+        "rtmp_port": port_on(node, observed, rtmp_port),
         "origins": [origin.spec() for origin in observed.origins(node.id)],
         "channels": channels,
     }

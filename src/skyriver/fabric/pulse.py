@@ -1,0 +1,41 @@
+"""When has a live track fallen silent? By its own beat, since a camera of 1 fps is no dead camera of 30."""
+
+from __future__ import annotations
+
+SILENT_S = 0.25
+"""Shorter silences are hiccups of a loaded machine; a viewer's buffer covers longer ones than this."""
+
+SILENT_BEATS = 4.0
+PROVEN_BEATS = 5  # a catalog that changed twice has no beat
+_SMOOTHING = 0.1
+_PAUSE_S = 2.0  # a longer gap says nothing about the beat
+
+
+class Pulse:
+    """The beat of one track. Times in monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._beats = 0
+        self._interval_s = 0.0
+        self._last_s = 0.0
+
+    @property
+    def proven(self) -> bool:
+        """Whether the track has shown a beat at all."""
+        return self._beats >= PROVEN_BEATS
+
+    def beat(self, now_s: float) -> None:
+        """A frame came."""
+        gap_s = now_s - self._last_s
+        if self._beats and gap_s < _PAUSE_S:
+            self._interval_s += _SMOOTHING * (gap_s - self._interval_s)
+        self._beats += 1
+        self._last_s = now_s
+
+    def wait_from(self, now_s: float) -> None:
+        """Somebody else is asked for the track: the silence is counted anew."""
+        self._last_s = now_s
+
+    def silent(self, now_s: float) -> bool:
+        """Whether it should have beaten by now."""
+        return self.proven and now_s - self._last_s > max(SILENT_S, SILENT_BEATS * self._interval_s)
