@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 if TYPE_CHECKING:
     from skyriver.platform.web.runtime import Runtime
+    from skyriver.platform.webhooks import EventType
     from skyriver.platform.workloads import ObservedState, WorkloadIntent
 
 
@@ -65,3 +66,4 @@ class Service:
     intents: Callable[[AsyncSession, ObservedState], Awaitable[list[WorkloadIntent]]] | None = None
     open: OpenPart | None = None
     console_pages: tuple[str, ...] = ()
+    webhook_events: tuple[EventType, ...] = ()

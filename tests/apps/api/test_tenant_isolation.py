@@ -18,9 +18,12 @@ from sqlalchemy import select
 
 from skyriver.apps.api.schema import whole_schema
 from skyriver.fabric.bus.node_keys import encode_public_key, node_token
+from skyriver.kernel.clock import utc_now
+from skyriver.platform.alarms import Condition, Severity, Subject, raise_alarm
 from skyriver.platform.identity import ROLES, Role
 from skyriver.platform.store import Store
 from skyriver.platform.web.pages import encode_cursor
+from skyriver.platform.webhooks.records import WebhookDeliveryRecord, WebhookEventRecord
 from tests.clouds import PASSWORD, Cloud, TenantInTest
 
 Access = str
@@ -110,6 +113,19 @@ CASES: dict[tuple[str, str], Case] = {
     ("GET", "/v1/node/plan"): Case("node"),
     ("PUT", "/v1/node/machine"): Case("node", body={"address": "127.0.0.1", "cores": 1, "memory_bytes": 1}),
     ("GET", "/v1/usage"): Case("viewer"),
+    ("GET", "/v1/alarms"): Case("viewer", query=_cursor),
+    ("GET", "/v1/alarms/{alarm_id}"): Case("viewer", names=True),
+    ("POST", "/v1/alarms/{alarm_id}/acknowledge"): Case("member", names=True),
+    ("GET", "/v1/webhook-events"): Case("viewer"),
+    ("GET", "/v1/webhooks"): Case("admin", query=_cursor),
+    ("POST", "/v1/webhooks"): Case("admin", body={"name": "mine", "url": "https://hooks.example.com/"}),
+    ("GET", "/v1/webhooks/{webhook_id}"): Case("admin", names=True),
+    ("PATCH", "/v1/webhooks/{webhook_id}"): Case("admin", names=True, body={"url": "https://blue.example.com/"}),
+    ("DELETE", "/v1/webhooks/{webhook_id}"): Case("admin", names=True),
+    ("POST", "/v1/webhooks/{webhook_id}/rotate-secret"): Case("admin", names=True),
+    ("POST", "/v1/webhooks/{webhook_id}/test"): Case("admin", names=True),
+    ("GET", "/v1/webhooks/{webhook_id}/deliveries"): Case("admin", names=True),
+    ("POST", "/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver"): Case("admin", names=True),
     ("GET", "/v1/channels"): Case("viewer", query=_cursor),
     ("POST", "/v1/channels"): Case("member", body={"name": "Mine", "slug": "stage"}),
     ("GET", "/v1/channels/{id_or_slug}"): Case("viewer", names=True),
@@ -147,6 +163,7 @@ async def furnish(cloud: Cloud) -> Things:
     channel_id = channel.json()["channel"]["id"]
     stream_key = await owner.post(f"/v1/channels/{channel_id}/stream-keys", json={"name": NAME})
     assert stream_key.status_code == 201
+    told = await _furnish_alarm_and_webhook(cloud, owner)
     return Things(
         parameters={
             "user_id": user.json()["id"],
@@ -155,9 +172,32 @@ async def furnish(cloud: Cloud) -> Things:
             "stream_key_id": stream_key.json()["id"],
             "tenant_id": cloud.red.id,
             "owner_id": cloud.red.owner_id,
+            **told,
         },
         secrets={"secret@red.test", key.json()["secret"], channel.json()["stream_key"], stream_key.json()["secret"]},
     )
+
+
+async def _furnish_alarm_and_webhook(cloud: Cloud, owner: httpx.AsyncClient) -> dict[str, str]:
+    """An open alarm, a webhook, and a delivery that was given up, so that nothing is sent while a test looks."""
+    made = await owner.post(
+        "/v1/webhooks", json={"name": NAME, "url": "https://hooks.example.com/red", "event_types": ["alarm.cleared"]}
+    )
+    assert made.status_code == 201
+    subject = Subject("channel", "ch_0000000000000000", NAME)
+    black = Condition(cloud.red.id, "black", Severity.CRITICAL, subject, "The picture is black.", "Look at it.")
+    async with cloud.store.transaction() as session:
+        alarm = await raise_alarm(session, "test", black, utc_now())
+        assert alarm is not None
+        event = WebhookEventRecord(tenant_id=cloud.red.id, type="alarm.cleared", data={"name": NAME})
+        session.add(event)
+        await session.flush()
+        delivery = WebhookDeliveryRecord(
+            event_id=event.id, webhook_id=made.json()["id"], state="dead", give_up_at=utc_now()
+        )
+        session.add(delivery)
+        await session.flush()
+        return {"alarm_id": alarm.id, "webhook_id": made.json()["id"], "delivery_id": delivery.id}
 
 
 def address(template: str, things: Things) -> str:
@@ -171,6 +211,9 @@ def address(template: str, things: Things) -> str:
         tenant_slug="red",
         channel_slug="crimson-stage",
         node_id=STRANGE_NODE,
+        alarm_id=ids["alarm_id"],
+        webhook_id=ids["webhook_id"],
+        delivery_id=ids["delivery_id"],
         workload_id="wl_0000000000000000",
     )
 

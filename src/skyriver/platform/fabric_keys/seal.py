@@ -25,6 +25,7 @@ class Seal:
     """AES-256-GCM with the key in `path`, which is made when there is none; readable by its owner only."""
 
     def __init__(self, path: Path) -> None:
+        self._file = f"{path.parent.name}/{path.name}"
         try:
             self._cipher = AESGCM(_read_or_make(path))
         except OSError as error:
@@ -53,7 +54,7 @@ class Seal:
         except InvalidTag as error:
             raise WrongSeal(
                 f"The sealed key {label} does not open with this data folder's key file.",
-                hint="Restore secrets/grant-seal.key from the backup that belongs to this database.",
+                hint=f"Restore {self._file} from the backup that belongs to this database.",
             ) from error
 
 

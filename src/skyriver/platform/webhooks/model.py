@@ -88,7 +88,7 @@ def message_body(event_type: str, created_at: datetime, data: Mapping[str, Any])
 
 
 def signature(secret: str, message_id: str, timestamp_s: int, body: bytes) -> str:
-    """`v1,…` for the header `webhook-signature`. The timestamp is signed too, so that old messages cannot be replayed."""
+    """`v1,…` for the header `webhook-signature`. The timestamp is signed too: old messages cannot be replayed."""
     key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
     digest = hmac.new(key, f"{message_id}.{timestamp_s}.".encode() + body, hashlib.sha256).digest()
     return "v1," + base64.b64encode(digest).decode()
