@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import ForeignKey, UniqueConstraint, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from skyriver.kernel.clock import utc_now
@@ -24,6 +24,9 @@ class ChannelRecord(Base):
     public: Mapped[bool]
     takeover: Mapped[str]
     profile: Mapped[str]
+    standby: Mapped[bool] = mapped_column(server_default=true())
+    adaptive_quality: Mapped[bool] = mapped_column(server_default=true())
+    loudness_lufs: Mapped[float | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
