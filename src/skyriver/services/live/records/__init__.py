@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from skyriver.services.live.records.channels import ChannelRecord, FeederRecord, InputRecord, StreamKeyRecord
 from skyriver.services.live.records.contributions import PublishTicketRecord
+from skyriver.services.live.records.eyes import DetectorSettingsRecord, QoeMinuteRecord
 from skyriver.services.live.records.recordings import RecordingRecord, RecordingSettingsRecord, RecordingUsageRecord
 from skyriver.services.live.records.relaying import DestinationRecord, PullRecord
 
 __all__ = [
     "ChannelRecord",
     "DestinationRecord",
+    "DetectorSettingsRecord",
     "FeederRecord",
     "InputRecord",
     "PublishTicketRecord",
     "PullRecord",
+    "QoeMinuteRecord",
     "RecordingRecord",
     "RecordingSettingsRecord",
     "RecordingUsageRecord",
