@@ -131,9 +131,9 @@ class Live:
             async with self._store.transaction() as session:
                 if await session.get(ChannelRecord, change.channel_id) is None:
                     return  # deleted while its publisher was there
-                row = await session.get(InputRecord, change.channel_id)
+                row = await session.get(InputRecord, (change.channel_id, "main"))
                 if row is None:
-                    row = InputRecord(channel_id=change.channel_id)
+                    row = InputRecord(channel_id=change.channel_id, input="main")
                     session.add(row)
                 row.node_id, row.since, row.ended_at = change.node_id, change.since, change.ended_at
         except IntegrityError:

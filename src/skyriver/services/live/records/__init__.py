@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from skyriver.services.live.records.channels import ChannelRecord, FeederRecord, InputRecord, StreamKeyRecord
+from skyriver.services.live.records.channels import (
+    ChannelRecord,
+    FeederRecord,
+    InputRecord,
+    SlateRecord,
+    StreamKeyRecord,
+)
 from skyriver.services.live.records.contributions import PublishTicketRecord
 from skyriver.services.live.records.eyes import DetectorSettingsRecord, QoeMinuteRecord
 from skyriver.services.live.records.recordings import RecordingRecord, RecordingSettingsRecord, RecordingUsageRecord
@@ -20,5 +26,6 @@ __all__ = [
     "RecordingRecord",
     "RecordingSettingsRecord",
     "RecordingUsageRecord",
+    "SlateRecord",
     "StreamKeyRecord",
 ]

@@ -26,7 +26,10 @@ class ChannelRecord(Base):
     profile: Mapped[str]
     standby: Mapped[bool] = mapped_column(server_default=true())
     adaptive_quality: Mapped[bool] = mapped_column(server_default=true())
-    loudness_lufs: Mapped[float | None]
+    loudness_lufs: Mapped[int] = mapped_column(server_default="0")  # 0: as it comes
+    input_select: Mapped[str] = mapped_column(server_default="auto")
+    input_revert_s: Mapped[int | None] = mapped_column(server_default="10")  # null: never back by itself
+    slate_minutes: Mapped[int] = mapped_column(server_default="5")  # 0: no slate
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
@@ -36,16 +39,18 @@ class StreamKeyRecord(Base):
     __tablename__ = "live_stream_keys"
     id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id("sk"))
     channel_id: Mapped[str] = mapped_column(ForeignKey("live_channels.id", ondelete="CASCADE"), index=True)
+    input: Mapped[str] = mapped_column(server_default="main")
     name: Mapped[str]
     secret_sha256: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class InputRecord(Base):
-    """A channel's present or last input: what a restarted API must know before the first heartbeat comes."""
+    """An input's present or last publisher: what a restarted API must know before the first heartbeat comes."""
 
     __tablename__ = "live_inputs"
     channel_id: Mapped[str] = mapped_column(ForeignKey("live_channels.id", ondelete="CASCADE"), primary_key=True)
+    input: Mapped[str] = mapped_column(primary_key=True, server_default="main")
     node_id: Mapped[str]
     since: Mapped[datetime]
     ended_at: Mapped[datetime | None]
@@ -59,3 +64,15 @@ class FeederRecord(Base):
     width: Mapped[int]
     height: Mapped[int]
     fps: Mapped[int]
+
+
+class SlateRecord(Base):
+    """The picture a tenant gave for the time without any input: a JPEG, already decoded, fitted and encoded by us."""
+
+    __tablename__ = "live_slates"
+    channel_id: Mapped[str] = mapped_column(ForeignKey("live_channels.id", ondelete="CASCADE"), primary_key=True)
+    jpeg: Mapped[bytes]
+    sha256: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now)
