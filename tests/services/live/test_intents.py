@@ -96,6 +96,29 @@ def test_a_transcoder_runs_with_input_and_through_the_hold() -> None:
     assert not wanted(ended, NOW + HOLD)
 
 
+def test_a_standby_runs_along_where_there_is_a_second_core_node() -> None:
+    plan = channel(input_since=NOW, input_node_id="n1")
+
+    def transcoders(plan: ChannelPlan, *nodes: ObservedNode) -> dict[str, WorkloadIntent]:
+        return {
+            name: intent
+            for name, intent in by_name(plan_live([plan], observed(*nodes), now=NOW)).items()
+            if intent.kind == "live.transcoder"
+        }
+
+    both = transcoders(plan, node("n1"), node("n2"))
+    first, second = both["live.transcoder/ch_1"], both["live.transcoder/ch_1/standby"]
+    assert first.spec["cost"] < second.spec["cost"]
+    assert (first.apart_from, second.apart_from) == ((second.name,), (first.name,)), "neither joins the other's node"
+    assert {k: v for k, v in first.spec.items() if k not in ("cost", "grant", "ingest")} == {
+        k: v for k, v in second.spec.items() if k not in ("cost", "grant", "ingest")
+    }
+    alone = ["live.transcoder/ch_1"]
+    assert list(transcoders(plan, node("n1"))) == alone
+    assert list(transcoders(plan, node("n1"), node("n2", state=NodeState.DEAD))) == alone
+    assert list(transcoders(replace(plan, standby=False), node("n1"), node("n2"))) == alone
+
+
 def test_a_transcoder_is_told_one_channel_and_nothing_else() -> None:
     plan = channel(input_since=NOW, input_node_id="n1", profile=ProfileName.LIGHT)
     intent = by_name(plan_live([plan, channel("ch_2")], observed(node("n1")), now=NOW))["live.transcoder/ch_1"]

@@ -45,6 +45,9 @@ class ChannelDraft:
     public: bool = False
     takeover: Takeover = Takeover.FIRST_WINS
     profile: ProfileName = ProfileName.STANDARD
+    standby: bool = True
+    adaptive_quality: bool = True
+    loudness_lufs: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,9 @@ class ChannelChange:
     public: bool | None = None
     takeover: Takeover | None = None
     profile: ProfileName | None = None
+    standby: bool | None = None
+    adaptive_quality: bool | None = None
+    loudness_lufs: int | None = None
 
 
 # --- channels -----------------------------------------------------------------------------------------------------
@@ -114,6 +120,9 @@ async def create_channel(session: AsyncSession, caller: Principal, draft: Channe
         public=draft.public,
         takeover=draft.takeover.value,
         profile=draft.profile.value,
+        standby=draft.standby,
+        adaptive_quality=draft.adaptive_quality,
+        loudness_lufs=draft.loudness_lufs,
     )
     session.add(channel)
     await _flush_slug(session, slug)

@@ -11,7 +11,7 @@ from skyriver.services.live.intents.feeder import FEEDER, feeder_name
 from skyriver.services.live.intents.homes import core_nodes, home_node
 from skyriver.services.live.intents.plan import plan_live
 from skyriver.services.live.intents.station import DEFAULT_RTMP_PORT, STATION, rtmp_url, station_name
-from skyriver.services.live.intents.transcoder import TRANSCODER, profile_spec, transcoder_name
+from skyriver.services.live.intents.transcoder import TRANSCODER, profile_spec, standby_name, transcoder_name
 
 __all__ = [
     "DEFAULT_RTMP_PORT",
@@ -28,6 +28,7 @@ __all__ = [
     "profile_spec",
     "read_plans",
     "rtmp_url",
+    "standby_name",
     "station_name",
     "transcoder_name",
 ]

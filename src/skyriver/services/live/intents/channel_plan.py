@@ -25,6 +25,9 @@ class ChannelPlan:
     takeover: Takeover
     profile: ProfileName
     key_sha256: tuple[str, ...]
+    standby: bool = True
+    adaptive_quality: bool = True
+    loudness_lufs: int = 0
     input_since: datetime | None = None
     input_ended_at: datetime | None = None
     input_node_id: str | None = None
@@ -67,6 +70,9 @@ async def read_plans(session: AsyncSession, feeder_key: FeederKeyReader) -> list
             tenant_id=channel.tenant_id,
             takeover=Takeover(channel.takeover),
             profile=ProfileName(channel.profile),
+            standby=channel.standby,
+            adaptive_quality=channel.adaptive_quality,
+            loudness_lufs=channel.loudness_lufs,
             key_sha256=tuple(sorted(keys.get(channel.id, ()))),
             input_since=seen.since if (seen := inputs.get(channel.id)) else None,
             input_ended_at=seen.ended_at if seen else None,

@@ -10,7 +10,7 @@ from skyriver.services.live.intents.channel_plan import ChannelPlan
 from skyriver.services.live.intents.feeder import feeder_intent
 from skyriver.services.live.intents.homes import core_nodes, home_node
 from skyriver.services.live.intents.station import DEFAULT_RTMP_PORT, station_intent
-from skyriver.services.live.intents.transcoder import transcoder_intent
+from skyriver.services.live.intents.transcoder import transcoder_intents
 
 
 def plan_live(
@@ -24,7 +24,7 @@ def plan_live(
         intents.append(station_intent(node, carried, observed, rtmp_port))
     for channel in channels:
         if channel.wants_transcoder(now):
-            intents.append(transcoder_intent(channel, observed))
+            intents += transcoder_intents(channel, observed)
         home = homes[channel.channel_id]
         if channel.feeder is not None and home is not None:
             intents.append(feeder_intent(channel, channel.feeder, home, observed, rtmp_port))

@@ -1,16 +1,22 @@
-"""A transcoder for each channel that has, or just had, a publisher."""
+"""A transcoder for each channel that has, or just had, a publisher; beside it a hot standby, where there is room.
+
+The standby does the same work on another core node, best at another site, from the same inputs, and publishes the same
+groups at a higher cost: nobody asks it for a frame until the origins no longer hear the first one.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Any
 
-from skyriver.platform.workloads.model import ObservedState, WorkloadIntent
+from skyriver.platform.workloads.model import NodeState, ObservedState, WorkloadIntent
 from skyriver.services.live.intents.channel_plan import ChannelPlan
 from skyriver.services.live.intents.grants import ingest_grant
+from skyriver.services.live.intents.homes import core_nodes
 from skyriver.services.live.model import BROADCAST, PROFILES, Profile, ProfileName, ingest_space_of, space_of
 
 TRANSCODER = "live.transcoder"
+STANDBY_COST = 10  # routes of one cost are told apart by age; relays add their own hops, which are single digits
 
 # Measured: cores while running on 720p30 input; they are for packing, admission on the node has the last word.
 _TRANSCODER_CORES = {
@@ -25,9 +31,25 @@ def transcoder_name(channel_id: str) -> str:
     return f"{TRANSCODER}/{channel_id}"
 
 
-def transcoder_intent(channel: ChannelPlan, observed: ObservedState) -> WorkloadIntent:
-    """The channel's transcoder."""
-    name = transcoder_name(channel.channel_id)
+def standby_name(channel_id: str) -> str:
+    return f"{TRANSCODER}/{channel_id}/standby"
+
+
+def transcoder_intents(channel: ChannelPlan, observed: ObservedState) -> list[WorkloadIntent]:
+    """The channel's transcoder, and its standby when it wants one and there are two core nodes to choose from."""
+    first, second = transcoder_name(channel.channel_id), standby_name(channel.channel_id)
+    living = [node for node in core_nodes(observed) if node.state is not NodeState.DEAD and not node.draining]
+    if not channel.standby or len(living) < 2:
+        return [_transcoder(channel, observed, first, cost=0)]
+    return [
+        _transcoder(channel, observed, first, cost=0, apart_from=second),
+        _transcoder(channel, observed, second, cost=STANDBY_COST, apart_from=first),
+    ]
+
+
+def _transcoder(
+    channel: ChannelPlan, observed: ObservedState, name: str, *, cost: int, apart_from: str | None = None
+) -> WorkloadIntent:
     spec = {
         "channel_id": channel.channel_id,
         "tenant_id": channel.tenant_id,
@@ -41,6 +63,7 @@ def transcoder_intent(channel: ChannelPlan, observed: ObservedState) -> Workload
             "grant": ingest_grant(observed, name, channel, get=("",)),
         },
         "profile": profile_spec(PROFILES[channel.profile]),
+        "cost": cost,
     }
     return WorkloadIntent(
         name,
@@ -49,6 +72,7 @@ def transcoder_intent(channel: ChannelPlan, observed: ObservedState) -> Workload
         tenant_id=channel.tenant_id,
         space=space_of(channel.channel_id),
         site_role="core",
+        apart_from=(apart_from,) if apart_from else (),
         cpu_cores=_TRANSCODER_CORES[channel.profile],
     )
 

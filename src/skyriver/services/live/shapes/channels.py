@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from skyriver.platform.web.fields import Body, Name, Slug
 from skyriver.services.live.media.avc import plays_in_browsers
@@ -26,6 +26,18 @@ SlugInPath = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]
 KeyId = Annotated[str, Path(pattern=r"^[a-z0-9_]{1,64}$", description="A stream key's id.")]
 
 
+def _check_loudness(lufs: int) -> int:
+    if lufs and not -31 <= lufs <= -9:
+        raise ValueError("must be 0, or from -31 to -9 LUFS")
+    return lufs
+
+
+STANDBY = "Whether a second transcoder runs along on another core node, where there is one, and takes over at once."
+ADAPTIVE_QUALITY = "Whether each rendition's quality is set by measuring the pictures; else it is the same for all."
+LOUDNESS = "Programme loudness that the sound is brought to, in LUFS (EBU R 128); 0 leaves it as it comes."
+LoudnessLufs = Annotated[int, AfterValidator(_check_loudness)]
+
+
 class NewChannel(Body):
     name: Name = Field(description="For people.", examples=["Main stage"])
     slug: Slug | None = Field(default=None, description="For addresses; made from the name when it is not given.")
@@ -34,6 +46,9 @@ class NewChannel(Body):
         default=Takeover.FIRST_WINS, description="What a second publisher does: it is refused, or it takes over."
     )
     profile: ProfileName = Field(default=ProfileName.STANDARD, description="The ladder of renditions below the source.")
+    standby: bool = Field(default=True, description=STANDBY)
+    adaptive_quality: bool = Field(default=True, description=ADAPTIVE_QUALITY)
+    loudness_lufs: LoudnessLufs = Field(default=0, description=LOUDNESS)
 
     def draft(self) -> ChannelDraft:
         return ChannelDraft(**dict(self))
@@ -47,6 +62,9 @@ class ChannelPatch(Body):
     public: bool | None = None
     takeover: Takeover | None = None
     profile: ProfileName | None = None
+    standby: bool | None = None
+    adaptive_quality: bool | None = None
+    loudness_lufs: LoudnessLufs | None = None
 
     def change(self) -> ChannelChange:
         return ChannelChange(**dict(self))
@@ -83,6 +101,9 @@ class ChannelShape(BaseModel):
     public: bool
     takeover: Takeover
     profile: ProfileName
+    standby: bool = Field(description=STANDBY)
+    adaptive_quality: bool = Field(description=ADAPTIVE_QUALITY)
+    loudness_lufs: int = Field(description=LOUDNESS)
     state: ChannelState
     created_at: datetime
     ingest: Ingest
@@ -122,6 +143,9 @@ def channel_shape(channel: ChannelRecord, seen: Seen, rtmp_url: str | None) -> C
         public=channel.public,
         takeover=Takeover(channel.takeover),
         profile=ProfileName(channel.profile),
+        standby=channel.standby,
+        adaptive_quality=channel.adaptive_quality,
+        loudness_lufs=channel.loudness_lufs,
         state=seen.state,
         created_at=channel.created_at,
         ingest=Ingest(rtmp_url=rtmp_url),

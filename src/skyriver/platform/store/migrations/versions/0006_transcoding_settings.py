@@ -15,10 +15,11 @@ depends_on = None
 
 
 def upgrade() -> None:
+    integer = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
     with op.batch_alter_table("live_channels", schema=None) as batch_op:
         batch_op.add_column(sa.Column("standby", sa.Boolean(), nullable=False, server_default=sa.true()))
         batch_op.add_column(sa.Column("adaptive_quality", sa.Boolean(), nullable=False, server_default=sa.true()))
-        batch_op.add_column(sa.Column("loudness_lufs", sa.Float(), nullable=True))
+        batch_op.add_column(sa.Column("loudness_lufs", integer, nullable=False, server_default="0"))
 
 
 def downgrade() -> None:

@@ -14,7 +14,8 @@ SOURCE, AAC, OPUS = "source", "aac", "opus"
 class LiveBroadcast:
     """The outgoing side: tracks by name, the moment of announcing, and what flows through each."""
 
-    def __init__(self, broadcast: Broadcast, clock: MediaClock) -> None:
+    def __init__(self, broadcast: Broadcast, clock: MediaClock, *, cost: int = 0) -> None:
+        self._cost = cost
         self._broadcast = broadcast
         self._clock = clock
         self._tracks: dict[str, MediaTrack] = {}
@@ -32,7 +33,7 @@ class LiveBroadcast:
         """Announce what there is. Repeating it does nothing."""
         if not self._announced and self._tracks:
             self._announced = True
-            self._broadcast.announce()
+            self._broadcast.announce(cost=self._cost)
 
     def video(self, name: str, track: VideoTrack) -> None:
         self.videos[name] = track

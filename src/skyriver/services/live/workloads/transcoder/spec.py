@@ -22,6 +22,8 @@ class TranscoderSpec:
     origins: tuple[Endpoint, ...]
     renditions: tuple[Rendition, ...]
     opus_bitrate_bps: int
+    cost: int = 0
+    """Of the broadcast: of several transcoders of a channel the cheapest is heard."""
 
     @classmethod
     def parse(cls, spec: dict[str, Any]) -> TranscoderSpec:
@@ -36,12 +38,13 @@ class TranscoderSpec:
             origins=endpoints(spec["origins"]),
             renditions=tuple(Rendition(**rendition) for rendition in profile.get("renditions", ())),
             opus_bitrate_bps=audio.get("opus", 96_000),
+            cost=int(spec.get("cost", 0)),
         )
 
     def needs_restart(self, new: TranscoderSpec) -> bool:
         """Whether `new` asks for another ladder or space; new grants and relays are taken over while running."""
 
         def essence(spec: TranscoderSpec) -> tuple[object, ...]:
-            return spec.space, spec.ingest_space, spec.renditions, spec.opus_bitrate_bps
+            return spec.space, spec.ingest_space, spec.renditions, spec.opus_bitrate_bps, spec.cost
 
         return essence(self) != essence(new)

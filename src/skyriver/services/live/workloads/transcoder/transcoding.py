@@ -29,7 +29,7 @@ class Transcoder:
         self._channel = channel
         self._publisher = Publisher(spec.origins, spec.space, lambda: self.spec.grant)
         self._subscriber = Subscriber(spec.origins, spec.ingest_space, lambda: self.spec.ingest_grant, SOURCE_BROADCAST)
-        self._live = LiveBroadcast(self._publisher.broadcast(BROADCAST), MediaClock())
+        self._live = LiveBroadcast(self._publisher.broadcast(BROADCAST), MediaClock(), cost=spec.cost)
         self._engine: Engine | None = None
         self._source = Catalog()
         self._described = asyncio.Event()  # a catalog has come: the engine runs
