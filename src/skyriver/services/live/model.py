@@ -1,22 +1,4 @@
-"""What a live channel is, in pure code: its names, policies, ladders and life. No I/O, no clock of its own.
-
-The life of a channel
----------------------
-A channel has three states that people see:
-
-    offline --(input started)--> starting --(picture delivered)--> live
-    starting, live --(input stopped)--> the same state, HELD for 30 s
-    held --(input started)--> the same state: viewers never left, nothing restarts
-    held --(30 s passed)--> offline
-    live --(no picture delivered for 5 s while there is input)--> starting
-
-The hold is what keeps viewers attached while a publisher reconnects: the space, the viewers' sessions and the
-transcoder all outlive the publisher's connection. Group numbers come from presentation time, so that the picture
-after the gap simply has later groups. A transcoder is wanted exactly while a channel is not offline.
-
-An input is named by its `since`. Events about an input that has been replaced (the old publisher's "stopped"
-that arrives after the new publisher's "started") are recognised by it and ignored.
-"""
+"""What a live channel is, in pure code: its names, policies and ladders (its life: `life`). No I/O, no clock of its own."""
 
 from __future__ import annotations
 
@@ -30,9 +12,6 @@ from enum import StrEnum
 
 HOLD = timedelta(seconds=30)
 """How long a channel waits for its publisher to come back. Encoders retry every 5-10 s: three tries."""
-
-PICTURE_LOST_AFTER = timedelta(seconds=5)
-"""Longer than a cold restart of a transcoder (2 s): a replaced worker does not make the channel's state blink."""
 
 SLUG_MIN_CHARS, SLUG_MAX_CHARS = 2, 40
 """As `platform.web.fields.Slug`. A slug has no underscore and an id has one, so that neither is taken for the other."""
@@ -60,6 +39,26 @@ class InputName(StrEnum):
 
     MAIN = "main"
     BACKUP = "backup"
+
+    @property
+    def other(self) -> InputName:
+        return InputName.BACKUP if self is InputName.MAIN else InputName.MAIN
+
+
+class InputSelect(StrEnum):
+    """Who decides which input is shown."""
+
+    AUTO = "auto"  # main while it is well, backup otherwise
+    MAIN = "main"  # by hand; the other one helps out for as long as this one has no picture
+    BACKUP = "backup"
+
+
+REVERT_AFTER_S = 10
+"""How long the main input must be well before it is shown again: an encoder that comes back often drops once more."""
+REVERT_AFTER_MAX_S = 3600
+
+SLATE_MINUTES = 5
+SLATE_MINUTES_MAX = 24 * 60
 
 
 # --- profiles ---------------------------------------------------------------------------------------------------
@@ -130,7 +129,7 @@ def _even(length: float) -> int:
     return max(2, round(length / 2) * 2)
 
 
-# --- the life of a channel ----------------------------------------------------------------------------------------
+# --- inputs -----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -145,73 +144,20 @@ class Input:
     audio: str = ""
 
 
-@dataclass(frozen=True)
-class Life:
-    """Where a channel is in its life. Immutable; `on_…` and `at` return the next one."""
-
-    state: ChannelState = ChannelState.OFFLINE
-    since: datetime | None = None  # when the present (or held) input started: its name
-    ended_at: datetime | None = None  # when it stopped, while held
-    picture_at: datetime | None = None  # when a picture of this show was last delivered
-
-    @property
-    def has_input(self) -> bool:
-        return self.since is not None and self.ended_at is None
-
-    @property
-    def wants_transcoder(self) -> bool:
-        return self.state is not ChannelState.OFFLINE
-
-    def on_input_started(self, since: datetime) -> Life:
-        """A publisher is there. Repeating it, or an older publisher's late news, changes nothing."""
-        if self.since is not None and (since < self.since or (since == self.since and self.ended_at is None)):
-            return self
-        state = ChannelState.STARTING if self.state is ChannelState.OFFLINE else self.state
-        # The picture's age counts from the new input: a publisher back after 29 s has its 5 s to show something.
-        picture_at = since if self.picture_at is not None else None
-        return Life(state=state, since=since, ended_at=None, picture_at=picture_at)
-
-    def on_input_stopped(self, since: datetime, now: datetime) -> Life:
-        """The publisher named by `since` is gone: hold. A replaced publisher's late news changes nothing."""
-        if not self.has_input or self.since is None or since < self.since:
-            return self
-        return replace(self, ended_at=now)
-
-    def on_picture(self, now: datetime) -> Life:
-        """The transcoder delivers pictures of this channel."""
-        if not self.has_input:
-            return self
-        return replace(self, state=ChannelState.LIVE, picture_at=now)
-
-    def at(self, now: datetime) -> Life:
-        """What the passing of time does. A wall clock that was set back restarts a hold; it never lasts for ever."""
-        if self.ended_at is not None:
-            if self.ended_at > now:
-                return replace(self, ended_at=now)
-            return self if is_wanted(self.since, self.ended_at, now) else Life()
-        if self.state is ChannelState.LIVE and self.picture_at is not None:
-            if self.picture_at > now:
-                return replace(self, picture_at=now)
-            if now - self.picture_at >= PICTURE_LOST_AFTER:
-                return replace(self, state=ChannelState.STARTING)
-        return self
-
-
-def is_wanted(since: datetime | None, ended_at: datetime | None, now: datetime) -> bool:
-    """Whether a channel with this input (see `Life`) has work to do: there is input, or it is held.
-
-    An end that lies far in the future was written by a clock that has been set back since: it is over.
-    """
-    return since is not None and (ended_at is None or abs(now - ended_at) < HOLD)
-
-
 # --- names and places ---------------------------------------------------------------------------------------------
 
 
 BROADCAST = "live"
 """The broadcast that viewers get, in the channel's space: nothing else is there."""
-SOURCE_BROADCAST = "src"
-"""What the station publishes for the transcoder, in the channel's ingest space."""
+"""What a station publishes for the transcoder, in the channel's ingest space, is named after the input."""
+
+CONTRIBUTIONS = "contrib"
+"""Where browsers put what they publish, in the channel's ingest space: each its own broadcast below it."""
+
+
+def contribution_path(ticket_id: str) -> str:
+    """The broadcast of the browser that holds this ticket."""
+    return f"{CONTRIBUTIONS}/{ticket_id}"
 
 
 def space_of(channel_id: str) -> str:

@@ -2,7 +2,7 @@
 
 Every protocol is a folder of the same shape (`limits`, a pure protocol part, a `server`) and turns what comes over the
 wire into the same media events of a `Publishing`. `Reception` decides who holds an input; what is done with it is its
-`serve`. Nothing here knows the fabric.
+`serve`. Nothing here knows the fabric, but for the MoQ door, whose publishers come over it.
 
     keys = KeyRing()
     keys.replace([(Publication("ch_…", "tn_…", takeover=False), ["<sha-256 of a key, hex>"])])

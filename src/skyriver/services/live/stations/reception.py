@@ -78,17 +78,21 @@ class Reception:
         verdict = self._authorise(key)
         if isinstance(verdict, Refusal):
             return verdict
+        return self.admit(verdict, open_publishing, key_sha256(key))
+
+    def admit(self, publication: Publication, open_publishing: OpenPublishing, digest: str) -> Publishing | Refusal:
+        """The same for whoever has shown its right in another way than by a key; `digest` names that right."""
         if self._stopping:
             return SHUTTING_DOWN
-        holder = self._live.get(verdict.input_id)
-        if holder is not None and (refusal := self._displace(holder, verdict)):
-            self._turned_away(verdict, refusal)
+        holder = self._live.get(publication.input_id)
+        if holder is not None and (refusal := self._displace(holder, publication)):
+            self._turned_away(publication, refusal)
             return refusal
-        publishing = open_publishing(verdict, key_sha256(key))
-        self._live[verdict.input_id] = publishing
+        publishing = open_publishing(publication, digest)
+        self._live[publication.input_id] = publishing
         self.counts["accepted"] += 1
         self._start_task(publishing)
-        log.info("publishing", extra={"input": verdict.input_id, "peer": publishing.peer})
+        log.info("publishing", extra={"input": publication.input_id, "peer": publishing.peer})
         return publishing
 
     def over(self, publishing: Publishing, ended: Ended) -> None:

@@ -1,8 +1,9 @@
 """`live.station`: the RTMP door of a node, for all channels that are at home there.
 
 Spec: {host, rtmp_port, origins: [{url, certificate_sha256}], channels: [{channel_id, tenant_id, space,
-key_sha256: [...], takeover, grant}]}. Keys, grants, channels and origins are taken over while it runs; a revoked key
-cuts its publisher. Ready: {rtmp_port}. Events: `input` {channel_id, state: started | stopped | refused, since_us, ...}.
+key_sha256: [...], takeover, grant, tickets: [{ticket_id, input}], contributions_grant}]}. Keys, grants, channels,
+tickets and origins are taken over while it runs; a revoked key or ticket cuts its publisher. Ready: {rtmp_port}.
+Events: `input` {channel_id, state: started | stopped | refused, since_us, ...}.
 Metrics, 1 Hz: {channels: {id: {codec, width, height, fps, bitrate_bps, gop_s, drift_ms, delay_ms, audio, ...}},
 connections, held_bytes, publications}.
 """
@@ -20,8 +21,9 @@ from skyriver.fabric import Endpoint
 from skyriver.kernel.child import ChildChannel
 from skyriver.services.live.media.high_water import SAVED_EVERY_S, HighWater
 from skyriver.services.live.media.ingest import ChannelIngest
-from skyriver.services.live.model import Takeover
+from skyriver.services.live.model import InputName, Takeover
 from skyriver.services.live.stations import EndReason, KeyRing, Publication, Publishing, Reception, Refusal
+from skyriver.services.live.stations.moq import MoqDoor, Ticket
 from skyriver.services.live.stations.rtmp import RtmpServer
 from skyriver.services.live.workloads.specs import endpoints
 
@@ -40,6 +42,9 @@ class ChannelSpec:
     key_sha256: tuple[str, ...]
     takeover: bool
     grant: str
+    tickets: tuple[tuple[str, InputName], ...] = ()
+    """Browsers that may publish: ticket id and input."""
+    contributions_grant: str = ""
 
     @classmethod
     def parse(cls, entry: dict[str, Any]) -> ChannelSpec:
@@ -50,6 +55,8 @@ class ChannelSpec:
             key_sha256=tuple(entry["key_sha256"]),
             takeover=entry["takeover"] == Takeover.TAKEOVER,
             grant=entry["grant"],
+            tickets=tuple((t["ticket_id"], InputName(t["input"])) for t in entry.get("tickets", ())),
+            contributions_grant=entry.get("contributions_grant", ""),
         )
 
 
@@ -78,6 +85,7 @@ class Station:
         self._keys = KeyRing()
         self._reception = Reception(self._keys, self._serve, turned_away=self._say_turned_away)
         self._server = RtmpServer(self._reception, host=spec.host, port=spec.rtmp_port)
+        self._moq = MoqDoor(self._reception, self._contributions_grant)
         self._ingests: dict[str, ChannelIngest] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -88,6 +96,7 @@ class Station:
             (Publication(c.channel_id, c.tenant_id, takeover=c.takeover), c.key_sha256) for c in spec.channels.values()
         )
         self._reception.recheck(self._judge)
+        self._moq.follow(self._tickets(), spec.origins)
         for channel_id in set(self._ingests) - set(spec.channels):
             self._ingests.pop(channel_id).close()
         for ingest in self._ingests.values():
@@ -101,6 +110,7 @@ class Station:
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 self._tasks.create_task(self._server.run())
+                self._tasks.create_task(self._moq.run())
                 self._tasks.create_task(self._report())
                 self._channel.emit("ready", rtmp_port=self._server.port)
         finally:
@@ -111,7 +121,16 @@ class Station:
         channel_id, reason = publication.channel_id, EndReason.REFUSED.value
         self._channel.emit("input", channel_id=channel_id, state="refused", reason=reason, message=refusal.description)
 
+    def _tickets(self) -> list[Ticket]:
+        return [
+            Ticket(ticket_id, Publication(c.channel_id, c.tenant_id, takeover=c.takeover, input=name), c.space)
+            for c in self.spec.channels.values()
+            for ticket_id, name in c.tickets
+        ]
+
     def _judge(self, publishing: Publishing) -> Refusal | None:
+        if not publishing.key_sha256:
+            return None  # came with a ticket, not with a key: its door watches that
         allowed = self._keys.by_sha256(publishing.key_sha256)
         same = allowed is not None and allowed.channel_id == publishing.publication.channel_id
         return None if same else REVOKED
@@ -136,6 +155,9 @@ class Station:
     def _grant(self, channel_id: str) -> str:
         channel = self.spec.channels.get(channel_id)
         return channel.grant if channel else ""
+
+    def _contributions_grant(self, space: str) -> str:
+        return next((c.contributions_grant for c in self.spec.channels.values() if c.space == space), "")
 
     def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None] | None:
         assert self._tasks is not None
