@@ -30,6 +30,7 @@ class ChannelRecord(Base):
     input_select: Mapped[str] = mapped_column(server_default="auto")
     input_revert_s: Mapped[int | None] = mapped_column(server_default="10")  # null: never back by itself
     slate_minutes: Mapped[int] = mapped_column(server_default="5")  # 0: no slate
+    max_bitrate_bps: Mapped[int] = mapped_column(server_default="50000000")
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
@@ -42,6 +43,7 @@ class StreamKeyRecord(Base):
     input: Mapped[str] = mapped_column(server_default="main")
     name: Mapped[str]
     secret_sha256: Mapped[str] = mapped_column(unique=True)
+    sealed_srt_passphrase: Mapped[bytes | None]  # SRT needs it in the clear; null: connections are not encrypted
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
