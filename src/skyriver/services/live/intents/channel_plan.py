@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from skyriver.kernel.clock import utc_now
 from skyriver.services.live.model import ProfileName, Takeover, is_wanted
-from skyriver.services.live.records import ChannelRecord, FeederRecord, InputRecord, StreamKeyRecord
+from skyriver.services.live.records import (
+    ChannelRecord,
+    DetectorSettingsRecord,
+    FeederRecord,
+    InputRecord,
+    PublishTicketRecord,
+    StreamKeyRecord,
+)
 
 FeederKeyReader = Callable[[str], str | None]
 """Channel id -> the feeder's clear stream key, None where this process does not have it."""
@@ -32,6 +41,9 @@ class ChannelPlan:
     input_ended_at: datetime | None = None
     input_node_id: str | None = None
     feeder: FeederPlan | None = None
+    tickets: tuple[tuple[str, str], ...] = ()
+    """Browsers that may publish now: ticket id and input."""
+    detectors: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def publisher_node_id(self) -> str | None:
@@ -63,6 +75,11 @@ async def read_plans(session: AsyncSession, feeder_key: FeederKeyReader) -> list
         for row in (await session.scalars(select(FeederRecord))).all()
         if (key := feeder_key(row.channel_id)) is not None
     }
+    detectors = {row.channel_id: row.settings for row in await session.scalars(select(DetectorSettingsRecord))}
+    tickets: dict[str, list[tuple[str, str]]] = {}
+    unexpired = select(PublishTicketRecord).where(PublishTicketRecord.expires_at > utc_now())
+    for ticket in await session.scalars(unexpired):
+        tickets.setdefault(ticket.channel_id, []).append((ticket.id, ticket.input))
     channels = (await session.scalars(select(ChannelRecord).order_by(ChannelRecord.id))).all()
     return [
         ChannelPlan(
@@ -78,6 +95,8 @@ async def read_plans(session: AsyncSession, feeder_key: FeederKeyReader) -> list
             input_ended_at=seen.ended_at if seen else None,
             input_node_id=seen.node_id if seen else None,
             feeder=feeders.get(channel.id),
+            tickets=tuple(sorted(tickets.get(channel.id, ()))),
+            detectors=detectors.get(channel.id, {}),
         )
         for channel in channels
     ]

@@ -64,6 +64,8 @@ def _transcoder(
         },
         "profile": profile_spec(PROFILES[channel.profile]),
         "cost": cost,
+        # The standby sees the same pictures: one pair of eyes is enough.
+        "detectors": {**channel.detectors, **({"enabled": False} if cost else {})},
     }
     return WorkloadIntent(
         name,

@@ -31,7 +31,9 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+from av.audio.frame import AudioFrame
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
@@ -66,6 +68,18 @@ class Counters:
     caught_up: int = 0
 
 
+class Observer(Protocol):
+    """Looks at what passes, from the engine's threads. It must be quick, not raise, and change nothing."""
+
+    def picture(self, frame: VideoFrame) -> None:
+        """One decoded picture, stamped in microseconds."""
+        ...
+
+    def sound(self, frame: AudioFrame) -> None:
+        """Decoded sound: 48 kHz, interleaved floats, mono or stereo."""
+        ...
+
+
 class Engine:
     """Transcodes one channel.
 
@@ -76,6 +90,7 @@ class Engine:
         live: drop rather than wait. False for files and benchmarks: feeding waits, and nothing is left out.
         fps: the source's nominal rate, a hint to rate control.
         clock: media time now; its differences tell a burst from the publisher's pace.
+        observer: sees what is decoded. Without a ladder only keyframes are decoded for it: they cost next to nothing.
     """
 
     def __init__(
@@ -87,9 +102,12 @@ class Engine:
         live: bool = True,
         fps: float = 30.0,
         clock: Callable[[], int] | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self._sink = sink
         self._live = live
+        self._observer = observer
+        self._keyframes_only = not renditions
         self._clock = clock or MediaClock().now_us
         self._edge = LiveEdge()
         self._encode_from_us: int | None = None if live else 0
@@ -101,7 +119,7 @@ class Engine:
         self._audio_inbox: Mailbox[Unit | bytes] = Mailbox(AUDIO_UNITS)
         self._overflowed = threading.Event()
         self._threads: list[threading.Thread] = []
-        if renditions:
+        if renditions or observer is not None:
             self._threads.append(threading.Thread(target=self._decode, name="decode", daemon=True))
         if opus_bitrate_bps:
             self._threads.append(threading.Thread(target=self._transcode_audio, name="opus", daemon=True))
@@ -110,6 +128,8 @@ class Engine:
 
     def video(self, unit: Unit) -> None:
         """Feed one access unit (Annex-B; parameter sets before each keyframe). Never waits when live."""
+        if self._keyframes_only and not unit.keyframe:
+            return
         if self._encode_from_us is None:
             now_us = self._clock()
             if self._edge.arrive(unit.pts_us, now_us, now_us - unit.pts_us):
@@ -154,6 +174,8 @@ class Engine:
                 self.counters.decode_errors = decoder.errors
                 behind = self._live and len(self._inbox) >= BEHIND_UNITS
                 for picture in pictures:
+                    if self._observer is not None:
+                        self._observer.picture(picture)
                     self._encode(picture, behind=behind)
         except MailboxClosed:
             for picture in decoder.flush() if not self._live else ():
@@ -179,7 +201,8 @@ class Engine:
                 return
             try:
                 if isinstance(item, bytes):
-                    opus = OpusTranscoder("opus", item, bitrate_bps=self._opus_bitrate_bps)
+                    heard = self._observer.sound if self._observer is not None else None
+                    opus = OpusTranscoder("opus", item, bitrate_bps=self._opus_bitrate_bps, heard=heard)
                     self._sink(opus.track)
                 elif opus is not None:
                     for encoded in opus.transcode(item):

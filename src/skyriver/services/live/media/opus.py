@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import av
@@ -32,13 +33,21 @@ class OpusTranscoder:
     source's clock; a gap in the source is a gap in the output. A damaged frame is counted and leaves such a gap.
     """
 
-    def __init__(self, track: str, config: bytes, *, bitrate_bps: int) -> None:
-        """`config` is the stream's AudioSpecificConfig.
+    def __init__(
+        self,
+        track: str,
+        config: bytes,
+        *,
+        bitrate_bps: int,
+        heard: Callable[[AudioFrame], None] | None = None,
+    ) -> None:
+        """`config` is the stream's AudioSpecificConfig; `heard` gets the decoded sound, resampled to 48 kHz floats.
 
         Raises:
             av.FFmpegError: the config describes nothing that can be decoded.
         """
         self._track = track
+        self._heard = heard
         self._decoder = _open_decoder(config)
         channels = self._decoder.layout.nb_channels
         self._layout = "mono" if channels == 1 else "stereo"
@@ -80,6 +89,8 @@ class OpusTranscoder:
         frame.pts = None  # judged already; the resampler must not do it again in its own way
         for resampled in self._resampler.resample(frame):
             resampled.pts = None
+            if self._heard is not None:
+                self._heard(resampled)
             self._fifo.write(resampled)
         out: list[Encoded] = []
         for block in self._fifo.read_many(FRAME_SAMPLES):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from skyriver.fabric import Endpoint
+from skyriver.services.live.media.detectors import DetectorSettings
 from skyriver.services.live.model import Rendition
 from skyriver.services.live.workloads.specs import endpoints
 
@@ -22,6 +23,7 @@ class TranscoderSpec:
     origins: tuple[Endpoint, ...]
     renditions: tuple[Rendition, ...]
     opus_bitrate_bps: int
+    detectors: DetectorSettings
     cost: int = 0
     """Of the broadcast: of several transcoders of a channel the cheapest is heard."""
 
@@ -38,6 +40,7 @@ class TranscoderSpec:
             origins=endpoints(spec["origins"]),
             renditions=tuple(Rendition(**rendition) for rendition in profile.get("renditions", ())),
             opus_bitrate_bps=audio.get("opus", 96_000),
+            detectors=DetectorSettings.parse(spec.get("detectors", {})),
             cost=int(spec.get("cost", 0)),
         )
 

@@ -10,6 +10,7 @@ from skyriver.fabric import VideoTrack as CatalogVideo
 from skyriver.kernel.child import ChildChannel
 from skyriver.kernel.clock import MediaClock
 from skyriver.services.live.media.avc import plays_in_browsers
+from skyriver.services.live.media.detectors import Watch
 from skyriver.services.live.media.engine import Engine
 from skyriver.services.live.media.units import AudioTrack, Encoded, Output, TrackEnded, Unit, VideoTrack
 from skyriver.services.live.model import BROADCAST, SOURCE_BROADCAST, fit_ladder
@@ -31,12 +32,14 @@ class Transcoder:
         self._subscriber = Subscriber(spec.origins, spec.ingest_space, lambda: self.spec.ingest_grant, SOURCE_BROADCAST)
         self._live = LiveBroadcast(self._publisher.broadcast(BROADCAST), MediaClock(), cost=spec.cost)
         self._engine: Engine | None = None
+        self._watch = Watch(spec.detectors)
         self._source = Catalog()
         self._described = asyncio.Event()  # a catalog has come: the engine runs
 
     def follow(self, spec: TranscoderSpec) -> None:
         """Take over renewed grants and moved relays."""
         moved = set(spec.origins) != set(self.spec.origins)
+        self._watch.settings = spec.detectors
         self.spec = spec
         if moved:
             self._publisher.follow(spec.origins)
@@ -76,6 +79,7 @@ class Transcoder:
                 sink,
                 opus_bitrate_bps=self.spec.opus_bitrate_bps,
                 fps=(video.framerate if video else None) or 30.0,
+                observer=self._watch,
             )
         expected: list[str] = []
         if video is not None:
@@ -102,6 +106,7 @@ class Transcoder:
             await self._described.wait()
             assert self._engine is not None
             self._live.write(SOURCE, frame.payload, frame.pts_us, keyframe=frame.keyframe, group=frame.group)
+            self._watch.unit(len(frame.payload), frame.keyframe)
             self._engine.video(Unit(frame.payload, frame.pts_us, frame.keyframe))
 
     async def _read_audio(self) -> None:
@@ -132,4 +137,4 @@ class Transcoder:
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(REPORTED_EVERY_S)
-            self._channel.emit("metrics", **metrics(self._live, self._engine))
+            self._channel.emit("metrics", **metrics(self._live, self._engine), detectors=self._watch.report())
