@@ -20,7 +20,7 @@ from skyriver.services.live.media.detectors.picture import (
 )
 from skyriver.services.live.media.detectors.settings import DetectorSettings
 
-FPS = 10
+FPS = 20
 SETTINGS = DetectorSettings()
 Draw = Callable[[int], NDArray[np.uint8]]
 
@@ -30,7 +30,7 @@ def encoded(draw: Draw, seconds: int, *, width: int = 640, height: int = 360, cr
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.time_base, encoder.framerate = Fraction(1, FPS), Fraction(FPS)
-    encoder.options = {"preset": "ultrafast", "crf": str(crf), "g": "20", "tune": "zerolatency"}
+    encoder.options = {"preset": "ultrafast", "crf": str(crf), "g": "40", "tune": "zerolatency"}
     decoder = av.CodecContext.create("h264", "r")
     for number in range(seconds * FPS):
         frame = VideoFrame.from_ndarray(draw(number), "rgb24")
@@ -93,7 +93,7 @@ def test_what_moves_a_little_is_not_frozen() -> None:
         return picture
 
     def drifting(number: int) -> NDArray[np.uint8]:
-        return np.clip(scenery().astype(np.int16) - number // 2, 0, 255).astype(np.uint8)  # a slow fade
+        return np.clip(scenery().astype(np.int16) - number // 4, 0, 255).astype(np.uint8)  # a slow fade
 
     for draw in (moving, clock, drifting):
         assert not any(frozen for _, frozen in seen(encoded(draw, 6))), draw.__name__
