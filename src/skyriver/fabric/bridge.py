@@ -15,7 +15,7 @@ process was killed: QUIC needs seconds to say so) is set aside for `SET_ASIDE_S`
 how a hot standby, which publishes the same groups at a higher cost, takes over. The rules for groups, per track:
 
 - a number above the last one opens a new group;
-- the number of the group that is still open CONTINUES it, from the first frame later than what is already there: a
+- the number of the group that is still open CONTINUES it with the frames that are not there already: a
   standby goes on in the middle of the group that its predecessor could not finish;
 - lower numbers are late duplicates and are dropped, unless the feeder counts from zero (a catalog, a document): then
   its numbers are shifted to go on from the last one. Media groups are numbered by PTS and stand far above counters.
@@ -76,7 +76,7 @@ class GroupMerge:
     def __init__(self, open_group: Callable[[int], moq.GroupProducer]) -> None:
         self._open_group = open_group
         self._groups: dict[int, moq.GroupProducer] = {}
-        self._last_us: dict[int, int] = {}
+        self._times_us: dict[int, set[int]] = {}  # of open groups; B-frames come out of order, so no maximum will do
         self._continued: set[int] = set()
         self._shift = 0
         self.last = -1
@@ -96,10 +96,11 @@ class GroupMerge:
                 self.dropped_frames += 1
                 return False
             group = self._begin(sequence)
-        if sequence in self._continued and frame.timestamp_us <= self._last_us.get(sequence, -1):
+        times_us = self._times_us.setdefault(sequence, set())
+        if sequence in self._continued and frame.timestamp_us in times_us:
             self.dropped_frames += 1
             return False
-        self._last_us[sequence] = max(frame.timestamp_us, self._last_us.get(sequence, 0))
+        times_us.add(frame.timestamp_us)
         group.write_frame(frame.payload, frame.timestamp_us)
         return True
 
@@ -107,7 +108,7 @@ class GroupMerge:
         """The feeder has completed its group."""
         sequence = number + self._shift
         group = self._groups.pop(sequence, None)
-        self._last_us.pop(sequence, None)
+        self._times_us.pop(sequence, None)
         if group is not None:
             group.finish()
 
@@ -118,10 +119,10 @@ class GroupMerge:
     def _begin(self, sequence: int) -> moq.GroupProducer:
         for old in sorted(self._groups)[: max(0, len(self._groups) + 1 - OPEN_GROUPS)]:
             self._groups.pop(old).finish()
-            self._last_us.pop(old, None)
+            self._times_us.pop(old, None)
         for left in [s for s in self._continued if s in self._groups]:
             self._groups.pop(left).finish()  # its feeder died, and a newer group has begun: nobody will continue it
-            self._last_us.pop(left, None)
+            self._times_us.pop(left, None)
         self._continued = set()
         self._groups[sequence] = group = self._open_group(sequence)
         self.last = sequence

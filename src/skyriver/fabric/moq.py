@@ -81,19 +81,23 @@ def new_origin() -> OriginProducer:
     return OriginProducer(cache_capacity_bytes=CACHE_BYTES)
 
 
-async def subscribe_live(broadcast: BroadcastConsumer, track: str, *, priority: int = 0) -> TrackConsumer:
-    """Subscribe a live track from its newest group on. Call `be_patient` once something of it has come.
+async def subscribe_live(
+    broadcast: BroadcastConsumer, track: str, *, priority: int = 0, back_us: int = 0
+) -> TrackConsumer:
+    """Subscribe a live track from its newest group on, or from what is cached of the last `back_us`.
+
+    Call `be_patient` once something of it has come.
 
     A subscription begins with every cached group that its patience allows: without any, it begins with the newest.
 
     Raises: the library's `Error` when the track cannot be had.
     """
-    return await broadcast.subscribe_track(track, Subscription(priority=priority, max_age_us=0))
+    return await broadcast.subscribe_track(track, Subscription(priority=priority, max_age_us=back_us))
 
 
-def be_patient(subscription: TrackConsumer, *, priority: int = 0) -> None:
+def be_patient(subscription: TrackConsumer, *, priority: int = 0, back_us: int = 0) -> None:
     """From now on a late group is waited for until it is `MAX_AGE_US` old; impatience ends it when the next begins."""
-    subscription.update(Subscription(priority=priority, max_age_us=MAX_AGE_US))
+    subscription.update(Subscription(priority=priority, max_age_us=max(MAX_AGE_US, back_us)))
 
 
 class connect:  # noqa: N801 - used like a function: `async with connect(...) as session`

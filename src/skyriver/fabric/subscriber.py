@@ -84,11 +84,15 @@ class Subscriber:
             except InvalidInput as error:
                 log.warning("an unreadable catalog was skipped", extra={"reason": error.message})
 
-    async def frames(self, track: str) -> AsyncIterator[MediaFrame]:
-        """Each frame of `track` once, for ever; waits through every interruption."""
+    async def frames(self, track: str, *, back_us: int = 0) -> AsyncIterator[MediaFrame]:
+        """Each frame of `track` once, for ever; waits through every interruption.
+
+        With `back_us` it begins with what the relays still have of so long ago, and waits as long for late groups:
+        for whoever wants everything, and not the newest.
+        """
         once = Once()
         open_group = -1
-        async for group, frame in self._raw_frames(track):
+        async for group, frame in self._raw_frames(track, back_us):
             pts_us, payload = hang.decode_frame(frame.payload)
             if group < open_group or not payload or not once.first_time(group, pts_us):
                 continue
@@ -96,24 +100,26 @@ class Subscriber:
             open_group = group
             yield MediaFrame(bytes(payload), pts_us, keyframe, group)
 
-    async def _raw_frames(self, track: str) -> AsyncIterator[tuple[int, moq.Frame]]:
+    async def _raw_frames(self, track: str, back_us: int = 0) -> AsyncIterator[tuple[int, moq.Frame]]:
         consumer = self._uplinks.origin.consume()
         while True:
             try:
                 broadcast = await consumer.announced_broadcast(self.path)
-                subscription = await moq.subscribe_live(broadcast, track)
-                async for item in read_groups(subscription):
+                subscription = await moq.subscribe_live(broadcast, track, back_us=back_us)
+                async for item in read_groups(subscription, back_us=back_us):
                     yield item
             except moq.Error as error:
                 log.info("a track was interrupted; asking again", extra={"track": track, "reason": str(error)})
             await asyncio.sleep(_RETRY_S)
 
 
-async def read_groups(subscription: moq.TrackConsumer) -> AsyncIterator[tuple[int, moq.Frame]]:
+async def read_groups(subscription: moq.TrackConsumer, *, back_us: int = 0) -> AsyncIterator[tuple[int, moq.Frame]]:
     """`(group number, frame)` of a track as they arrive; a newer group ends the wait for an older one's rest.
 
-    One group's failure (too old, its relay died) is not the track's. Ends when the track does.
+    One group's failure (too old, its relay died) is not the track's. Ends when the track does. `back_us` is how long
+    a reader who wants everything waits for a group's rest.
     """
+    last_moment_s = max(_LAST_MOMENT_S, back_us / 10e6)
     group = await subscription.recv_group()
     patient = False
     following: asyncio.Future[moq.GroupConsumer | None] | None = None
@@ -125,7 +131,7 @@ async def read_groups(subscription: moq.TrackConsumer) -> AsyncIterator[tuple[in
                 reading = asyncio.ensure_future(group.read_frame())
                 await asyncio.wait({reading, following}, return_when=asyncio.FIRST_COMPLETED)
                 if not reading.done():  # a newer group has begun: give the rest of this one a last moment
-                    await asyncio.wait({reading}, timeout=_LAST_MOMENT_S)
+                    await asyncio.wait({reading}, timeout=last_moment_s)
                 if not reading.done():
                     _abandon(reading)
                     break
@@ -134,7 +140,7 @@ async def read_groups(subscription: moq.TrackConsumer) -> AsyncIterator[tuple[in
                     break
                 if not patient:
                     patient = True
-                    moq.be_patient(subscription)
+                    moq.be_patient(subscription, back_us=back_us)
                 yield group.sequence, frame
             group.cancel()
             group = await following

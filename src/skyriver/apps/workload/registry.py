@@ -21,6 +21,8 @@ KINDS: dict[str, str] = {
     "probe": "skyriver.platform.workloads.kinds.probe:main",
     "live.station": "skyriver.services.live.workloads.station:main",
     "live.transcoder": "skyriver.services.live.workloads.transcoder:main",
+    "live.recorder": "skyriver.services.live.workloads.recorder:main",
+    "live.delivery": "skyriver.services.live.workloads.delivery:main",
     "live.feeder": "skyriver.services.live.workloads.feeder:main",
 }
 

@@ -15,6 +15,7 @@ from skyriver.services.live import api
 from skyriver.services.live.cloud import Cloud, cloud_of
 from skyriver.services.live.demo import FeederKeys
 from skyriver.services.live.intents import FEEDER, STATION, TRANSCODER, plan_live, read_plans
+from skyriver.services.live.intents.recorder import RECORDER
 from skyriver.services.live.meters import METERS
 from skyriver.services.live.observe import Live
 from skyriver.services.live.settings import LiveSettings
@@ -51,7 +52,7 @@ def live_service(find_cloud: Callable[[Runtime], Cloud] = cloud_of) -> Service:
     return Service(
         name="live",
         routers=api.ROUTERS,
-        workload_kinds=(STATION, TRANSCODER, FEEDER),
+        workload_kinds=(STATION, TRANSCODER, RECORDER, FEEDER),
         meters=METERS,
         intents=process.intents,
         open=process.open,
