@@ -10,7 +10,7 @@ from skyriver.services.live.records.channels import (
     StreamKeyRecord,
 )
 from skyriver.services.live.records.contributions import PublishTicketRecord
-from skyriver.services.live.records.eyes import DetectorSettingsRecord, QoeMinuteRecord
+from skyriver.services.live.records.eyes import DetectorSettingsRecord, QoeMinuteRecord, ToldStateRecord
 from skyriver.services.live.records.recordings import RecordingRecord, RecordingSettingsRecord, RecordingUsageRecord
 from skyriver.services.live.records.relaying import DestinationRecord, PullRecord
 
@@ -28,4 +28,5 @@ __all__ = [
     "RecordingUsageRecord",
     "SlateRecord",
     "StreamKeyRecord",
+    "ToldStateRecord",
 ]

@@ -19,6 +19,16 @@ class DetectorSettingsRecord(Base):
     settings: Mapped[dict[str, Any]]
 
 
+class ToldStateRecord(Base):
+    """What webhooks were last told of a channel. Changed in the transaction that writes the event, so that each change
+    is told once, by whichever API process comes first, and also after a restart."""
+
+    __tablename__ = "live_told_states"
+    channel_id: Mapped[str] = mapped_column(ForeignKey("live_channels.id", ondelete="CASCADE"), primary_key=True)
+    state: Mapped[str]
+    active_input: Mapped[str]
+
+
 class QoeMinuteRecord(Base):
     """What players told within one minute, of one channel at one site by one protocol.
 
