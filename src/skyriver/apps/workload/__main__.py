@@ -7,7 +7,7 @@ import logging
 import signal
 import sys
 
-from skyriver.apps.workload.registry import workload_main
+from skyriver.apps.workload.registry import ON_UVLOOP, workload_main
 from skyriver.kernel.child import ChildChannel
 from skyriver.kernel.errors import SkyriverError
 from skyriver.kernel.logs import set_up_logs
@@ -47,7 +47,17 @@ def main() -> None:
     if len(sys.argv) != 2:
         sys.exit("usage: python -m skyriver.apps.workload KIND")
     set_up_logs(sys.argv[1])
-    sys.exit(asyncio.run(run(sys.argv[1])))
+    kind = sys.argv[1]
+    with asyncio.Runner(loop_factory=_loop if kind in ON_UVLOOP else None) as runner:
+        sys.exit(runner.run(run(kind)))
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    if sys.platform == "win32":
+        return asyncio.new_event_loop()
+    import uvloop
+
+    return uvloop.new_event_loop()
 
 
 if __name__ == "__main__":

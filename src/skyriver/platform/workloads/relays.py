@@ -41,7 +41,7 @@ def _relay(node: ObservedNode, name: str, spec: dict[str, Any]) -> WorkloadInten
 
 
 def _origin(node: ObservedNode) -> dict[str, Any]:
-    return {"role": "origin", "host": _bind_host(node), "advertise_host": node.address, "admission": ADMISSION}
+    return {"role": "origin", "host": bind_host(node), "advertise_host": node.address, "admission": ADMISSION}
 
 
 def _edge(node: ObservedNode, name: str, observed: ObservedState) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def _edge(node: ObservedNode, name: str, observed: ObservedState) -> dict[str, A
     shift = sum(node.id.encode()) % len(origins) if origins else 0
     return {
         "role": "edge",
-        "host": _bind_host(node),
+        "host": bind_host(node),
         "advertise_host": node.address,
         "admission": ADMISSION,
         "upstreams": [origin.spec() for origin in (*origins[shift:], *origins[:shift])],
@@ -59,8 +59,9 @@ def _edge(node: ObservedNode, name: str, observed: ObservedState) -> dict[str, A
     }
 
 
-def _bind_host(node: ObservedNode) -> str:
-    """Loopback stays loopback; any other address may be translated on the way, so the relay listens on all."""
+def bind_host(node: ObservedNode) -> str:
+    """What a server on this node listens on. Loopback stays loopback; any other address may be translated on the way,
+    so it listens on all."""
     if node.address in ("127.0.0.1", "::1"):
         return node.address
     return "::" if ":" in node.address else "0.0.0.0"

@@ -1,0 +1,239 @@
+"""One channel out of the fabric: its catalog, and a ring for each track that is delivered.
+
+All tracks are packaged at once, however many viewers there are and whichever they watch: a player that changes
+rendition finds the other one there. The relays keep some seconds of each track, so that the first viewer at an edge
+finds whole segments, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from skyriver.fabric import AudioTrack, Catalog, Endpoint, Subscriber, VideoTrack
+from skyriver.kernel.clock import MediaClock
+from skyriver.services.live.cmaf import Part, Segmenter, UnsupportedCodec, segmenter_for
+from skyriver.services.live.delivery.playlists import Rendition, rendition_rates
+from skyriver.services.live.delivery.ring import TrackRing, Waiter
+from skyriver.services.live.model import BROADCAST
+
+BACK_US = 8_000_000
+"""What is asked for of the past: three whole segments, wherever in a slot the reader comes."""
+READY_WITHIN_S = 3.0
+"""How long all tracks are waited for once the catalog is there: a slot's rest, and the first part of the next."""
+MAX_WAITING = 20_000
+MAX_TRACKS = 16
+LATE_US = 660_000
+"""A part that comes so much later than others did is later than what players hold back."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Track:
+    """A track that is packaged."""
+
+    description: VideoTrack | AudioTrack
+    ring: TrackRing
+    segmenter: Segmenter
+    reader: asyncio.Task[None] | None = None
+    least_lag_us: int | None = None
+    late_parts: int = 0
+
+
+class ChannelFeed:
+    """Follows one channel. `run` it until cancelled; it may be asked from the event loop's thread at any time."""
+
+    def __init__(
+        self,
+        channel_id: str,
+        space: str,
+        relays: Sequence[Endpoint],
+        grant: Callable[[], str],
+        *,
+        clock: MediaClock | None = None,
+    ) -> None:
+        self.channel_id = channel_id
+        self.space = space
+        self.tracks: dict[str, Track] = {}
+        self.asked_at_s = 0.0
+        self._subscriber = Subscriber(relays, space, grant, BROADCAST)
+        self._clock = clock or MediaClock()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._waiting: list[Waiter] = []
+        self._described_at_s: float | None = None
+
+    # -- asking ----------------------------------------------------------------------------------------------------
+
+    def ring(self, name: str) -> TrackRing | None:
+        track = self.tracks.get(name)
+        return track.ring if track else None
+
+    def others(self, name: str) -> list[TrackRing]:
+        """The rings beside this one, for rendition reports."""
+        return [track.ring for other, track in self.tracks.items() if other != name]
+
+    @property
+    def ready(self) -> bool:
+        """Whether playlists can be made: every track has a whole segment, or has had the time to get one."""
+        if not self.tracks or self._described_at_s is None:
+            return False
+        whole = [_has_segment(track.ring) for track in self.tracks.values()]
+        if all(whole):
+            return True
+        return any(whole) and asyncio.get_running_loop().time() - self._described_at_s >= READY_WITHIN_S
+
+    def wait(self, waiter: Waiter) -> bool:
+        """Be woken when the channel is ready; False when too many wait."""
+        if len(self._waiting) >= MAX_WAITING:
+            return False
+        self._waiting.append(waiter)
+        return True
+
+    def forget(self, waiter: Waiter) -> None:
+        if waiter in self._waiting:
+            self._waiting.remove(waiter)
+
+    def expire(self, now_s: float) -> None:
+        """Answer whoever has waited too long."""
+        self._wake_if_ready()
+        late = [waiter for waiter in self._waiting if waiter.until_s <= now_s]
+        self._waiting = [waiter for waiter in self._waiting if waiter.until_s > now_s]
+        for waiter in late:
+            waiter.wake(False)
+        for track in self.tracks.values():
+            track.ring.expire(now_s)
+
+    def renditions(self) -> tuple[list[Rendition], Rendition | None]:
+        """(video, audio) that can be played now; video by rising bit rate."""
+        videos, audio = [], None
+        for name, track in self.tracks.items():
+            newest = track.ring.newest
+            if newest is None or not _has_segment(track.ring):
+                continue
+            described, init = track.description, newest.init
+            peak_bps, average_bps = rendition_rates(track.ring, described.bitrate_bps or 128_000)
+            framerate = described.framerate if isinstance(described, VideoTrack) else None
+            rendition = Rendition(
+                name,
+                init.codec,
+                peak_bps,
+                average_bps,
+                init.width,
+                init.height,
+                framerate,
+                init.channels,
+                init.sample_rate_hz,
+                init.name,
+            )
+            if init.video:
+                videos.append(rendition)
+            else:
+                audio = rendition
+        return sorted(videos, key=lambda rendition: rendition.peak_bps), audio
+
+    # -- filling ---------------------------------------------------------------------------------------------------
+
+    def follow(self, relays: Sequence[Endpoint]) -> None:
+        """The relays have moved."""
+        self._subscriber.follow(relays)
+
+    async def run(self) -> None:
+        """Read until cancelled; whoever still waits then is answered."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                tasks.create_task(self._subscriber.run())
+                async for catalog in self._subscriber.catalogs():
+                    self._take(catalog, tasks)
+        finally:
+            waiting, self._waiting = self._waiting, []
+            for waiter in waiting:
+                waiter.wake(False)
+            for track in self.tracks.values():
+                track.ring.close()
+
+    def _take(self, catalog: Catalog, tasks: asyncio.TaskGroup) -> None:
+        wanted = delivered_tracks(catalog)
+        for name in [name for name in self.tracks if name not in wanted]:
+            self._stop(self.tracks.pop(name))
+        for name, description in wanted.items():
+            track = self.tracks.get(name)
+            if track is not None and _same_stream(track.description, description):
+                track.description = description
+                continue
+            try:
+                segmenter = segmenter_for(description)
+            except UnsupportedCodec as error:
+                log.warning("A track is not delivered. %s", error, extra={"track": name, "channel": self.channel_id})
+                continue
+            if track is None:
+                track = self.tracks[name] = Track(description, TrackRing(name), segmenter)
+            else:
+                if track.reader is not None:
+                    track.reader.cancel()
+                track.description, track.segmenter = description, segmenter
+            track.reader = tasks.create_task(self._read(name, track, segmenter))
+        if self.tracks and self._described_at_s is None:
+            self._described_at_s = asyncio.get_running_loop().time()
+
+    def _stop(self, track: Track) -> None:
+        if track.reader is not None:
+            track.reader.cancel()
+        track.ring.close()
+
+    async def _read(self, name: str, track: Track, segmenter: Segmenter) -> None:
+        async for frame in self._subscriber.frames(name, back_us=BACK_US):
+            parts = segmenter.push(frame)
+            for part in parts:
+                track.ring.append(part, segmenter.pending if part is parts[-1] else None)
+                self._time(track, part)
+            if parts and self._waiting:
+                self._wake_if_ready()
+
+    def _time(self, track: Track, part: Part) -> None:
+        """Count it when it is late against the earliest that parts of this track come. Clocks of machines differ."""
+        lag_us = self._clock.now_us() - (part.start_us + part.duration_us)
+        least_us = track.least_lag_us
+        # What is earliest is forgotten slowly, since clocks drift: a millisecond in five parts, that is, a second.
+        track.least_lag_us = lag_us if least_us is None else min(least_us + 200, lag_us)
+        track.late_parts += lag_us - track.least_lag_us > LATE_US
+
+    def _wake_if_ready(self) -> None:
+        if self._waiting and self.ready:
+            waiting, self._waiting = self._waiting, []
+            for waiter in waiting:
+                waiter.wake(True)
+
+
+def delivered_tracks(catalog: Catalog) -> dict[str, VideoTrack | AudioTrack]:
+    """The tracks that are packaged: all video, and one sound, AAC before others, since every player has that."""
+    found: dict[str, VideoTrack | AudioTrack] = dict(catalog.video)
+    sounds = sorted(catalog.audio.items(), key=lambda item: not item[1].codec.startswith("mp4a"))
+    found.update(sounds[:1])
+    return {name: found[name] for name in list(found)[:MAX_TRACKS] if _is_name(name)}
+
+
+def _is_name(name: str) -> bool:
+    """Whether a track's name can stand in a path as it is."""
+    return name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+
+
+def _same_stream(before: VideoTrack | AudioTrack, after: VideoTrack | AudioTrack) -> bool:
+    """Whether a reader can go on. Video describes itself in its keyframes; sound is described by the catalog alone."""
+    if isinstance(before, VideoTrack) and isinstance(after, VideoTrack):
+        return before.codec[:4] == after.codec[:4]
+    if isinstance(before, AudioTrack) and isinstance(after, AudioTrack):
+        return (before.codec, before.description, before.sample_rate_hz, before.channels) == (
+            after.codec,
+            after.description,
+            after.sample_rate_hz,
+            after.channels,
+        )
+    return False
+
+
+def _has_segment(ring: TrackRing) -> bool:
+    return any(segment.complete for segment in ring.segments)

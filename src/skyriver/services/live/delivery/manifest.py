@@ -1,0 +1,67 @@
+"""The DASH manifest (ISO/IEC 23009-1) of the same segments: live profile, `$Number$` is a segment's own number.
+
+Time in the media is seconds since the Unix epoch, and so is the timeline: the period begins at zero in 1970, and
+segment `n` begins at `2 n` seconds. Nothing in the manifest moves with time, so players ask for it again only to see
+whether renditions have changed. A track whose keyframes do not open the slots is left out: its segments are not where
+their numbers say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from xml.sax.saxutils import quoteattr
+
+from skyriver.services.live.delivery.playlists import Rendition
+
+CONTENT_TYPE = "application/dash+xml"
+_SLOT_S = 2
+_SUGGESTED_DELAY_S = 6  # three segments: what players that know nothing of parts do with HLS, too
+_UPDATE_S = 10
+
+
+def mpd(videos: Sequence[Rendition], audio: Rendition | None, *, now: datetime) -> str:
+    """The manifest as XML. `now` is UTC: when it was made, and what players may set their clocks by."""
+    moment = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    sets = []
+    if videos:
+        sets.append(_adaptation_set("video", "video/mp4", videos))
+    if audio is not None:
+        sets.append(_adaptation_set("audio", "audio/mp4", [audio]))
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-live:2011" type="dynamic"'
+        ' availabilityStartTime="1970-01-01T00:00:00Z"'
+        f' publishTime="{moment}" minimumUpdatePeriod="PT{_UPDATE_S}S" minBufferTime="PT{_SLOT_S}S"'
+        f' timeShiftBufferDepth="PT24S" suggestedPresentationDelay="PT{_SUGGESTED_DELAY_S}S"'
+        f' maxSegmentDuration="PT{_SLOT_S}S">\n'
+        ' <Period id="0" start="PT0S">\n' + "".join(sets) + " </Period>\n"
+        f' <UTCTiming schemeIdUri="urn:mpeg:dash:utc:direct:2014" value="{moment}"/>\n'
+        "</MPD>\n"
+    )
+
+
+def _adaptation_set(kind: str, mime_type: str, renditions: Sequence[Rendition]) -> str:
+    lines = [
+        f'  <AdaptationSet id="{1 if kind == "video" else 2}" contentType="{kind}" mimeType="{mime_type}"'
+        ' segmentAlignment="true" startWithSAP="1">'
+    ]
+    for rendition in renditions:
+        fields = f"id={quoteattr(rendition.name)} codecs={quoteattr(rendition.codec)}"
+        fields += f' bandwidth="{rendition.peak_bps}"'
+        channels = ""
+        if kind == "video":
+            fields += f' width="{rendition.width}" height="{rendition.height}"'
+            if rendition.framerate:
+                fields += f' frameRate="{round(rendition.framerate * 1000)}/1000"'
+        else:
+            fields += f' audioSamplingRate="{rendition.sample_rate_hz}"'
+            scheme = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
+            channels = f'<AudioChannelConfiguration schemeIdUri="{scheme}" value="{rendition.channels}"/>'
+        template = (
+            f'<SegmentTemplate timescale="1" duration="{_SLOT_S}" startNumber="0"'
+            f' initialization="$RepresentationID$/{rendition.init_name}" media="$RepresentationID$/$Number$.m4s"/>'
+        )
+        lines.append(f"   <Representation {fields}>{channels}{template}</Representation>")
+    lines.append("  </AdaptationSet>\n")
+    return "\n".join(lines)

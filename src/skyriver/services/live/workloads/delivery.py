@@ -1,0 +1,185 @@
+"""`live.delivery`: LL-HLS, HLS and DASH of all channels at one edge, filled from the fabric while somebody watches.
+
+Spec: {host, advertise_host, port, relays: [{url, certificate_sha256}], origins: [the same], grant}. `relays` are the
+edge's own; without any it fills from the origins. `grant` is a service grant for the spaces of all channels. The first
+command also brings data_dir, certificate ({chain, key}: files of the operator's own, or None), jwks, denied.
+Later commands: `spec`, `keys`, `deny`, `drain`. A change of what it listens on needs a restart, which it asks for.
+
+`ready`: {url, secure_url, port, pid}. `url` is what browsers can use: https with the operator's certificate, else
+http. Metrics, 1 Hz: see `delivery.server.Metrics`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from skyriver.fabric import Endpoint
+from skyriver.fabric.certificates import Certificate, load, load_or_issue
+from skyriver.fabric.grants import Verifier
+from skyriver.fabric.moq import silence_native_logs
+from skyriver.fabric.relay_session import Usage
+from skyriver.kernel.child import ChildChannel
+from skyriver.kernel.clock import utc_now
+from skyriver.kernel.errors import SkyriverError, WorldBroke
+from skyriver.services.live.delivery.server import DeliveryServer, Metrics, tls_context
+from skyriver.services.live.workloads.specs import endpoints
+
+CHECK_CERTIFICATE_S = 60.0
+_LISTENING = ("host", "advertise_host", "port")
+
+log = logging.getLogger(__name__)
+
+
+async def main(channel: ChildChannel, first: dict[str, Any]) -> None:
+    """Serve until drained or until the agent is gone."""
+    silence_native_logs()
+    await DeliveryWorkload(channel, first).run()
+
+
+class DeliveryWorkload:
+    """Translates between the agent's lines and the server."""
+
+    def __init__(self, channel: ChildChannel, first: Mapping[str, Any]) -> None:
+        self._channel = channel
+        self._spec: Mapping[str, Any] = first["spec"]
+        self._process = psutil.Process()
+        self._jwks: Mapping[str, Any] = first.get("jwks") or {"keys": []}
+        self._server = DeliveryServer(
+            Verifier(self._jwks),
+            _relays(self._spec),
+            lambda: str(self._spec["grant"]),
+            on_usage=self._usage,
+            on_metrics=self._metrics,
+        )
+        self._hosts = tuple(dict.fromkeys((self._advertise_host, "localhost", "127.0.0.1")))
+        self._folder = Path(first["data_dir"]) / "certificates"
+        self._certificate = self._first_certificate(first.get("certificate"))
+        self._tls = tls_context(self._certificate)
+        self._deny(first.get("denied", ()))
+
+    @property
+    def _advertise_host(self) -> str:
+        return str(self._spec.get("advertise_host") or self._spec["host"])
+
+    async def run(self) -> None:
+        """Serve; ends on `drain`, or when there is no agent any more."""
+        await self._listen()
+        async with asyncio.TaskGroup() as tasks:
+            serving = [tasks.create_task(self._server.run()), tasks.create_task(self._keep_certificate())]
+            await self._obey()
+            for task in serving:
+                task.cancel()
+
+    async def _obey(self) -> None:
+        async for command in self._channel.commands():
+            match command["cmd"]:
+                case "spec":
+                    self._take_spec(command["spec"])
+                case "keys":
+                    if command["jwks"] != self._jwks:
+                        self._jwks = command["jwks"]
+                        self._server.sessions.trust(self._jwks)
+                    self._deny(command.get("denied", ()))
+                case "deny":
+                    self._deny([command])
+                case "drain":
+                    return
+
+    def _take_spec(self, spec: Mapping[str, Any]) -> None:
+        before, self._spec = self._spec, spec
+        if any(before.get(key) != spec.get(key) for key in _LISTENING):
+            self._channel.emit("restart_me", reason="what it listens on has changed")
+        elif _relays(before) != _relays(spec):
+            self._server.follow(_relays(spec))
+
+    def _deny(self, denied: Iterable[Mapping[str, Any]]) -> None:
+        for entry in denied:
+            exp = entry["exp"]
+            until = datetime.fromisoformat(exp) if isinstance(exp, str) else datetime.fromtimestamp(exp, UTC)
+            self._server.sessions.deny(entry["jti"], until)
+
+    # -- listening -------------------------------------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        port = int(self._spec.get("port") or 0)
+        if self._certificate.operator_owned:
+            secure = await self._bind(port, self._tls)
+            url = secure_url = self._url("https", secure)
+        else:
+            plain = await self._bind(port, None)
+            secure = await self._bind(port + 1 if port else 0, self._tls)
+            url, secure_url = self._url("http", plain), self._url("https", secure)
+        bound = secure if self._certificate.operator_owned else plain
+        self._channel.emit("ready", url=url, secure_url=secure_url, port=bound, pid=os.getpid())
+
+    async def _bind(self, port: int, tls: ssl.SSLContext | None) -> int:
+        host = str(self._spec["host"])
+        try:
+            return await self._server.listen(host, port, tls)
+        except WorldBroke as error:
+            if not port or host not in ("127.0.0.1", "::1"):
+                raise
+            # No firewall counts on ports of the loopback: any free one is better than none there.
+            log.warning("%s Another port is taken.", error)
+            return await self._server.listen(host, 0, tls)
+
+    def _url(self, scheme: str, port: int) -> str:
+        host = self._advertise_host
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+    # -- certificates ----------------------------------------------------------------------------------------------
+
+    def _first_certificate(self, entry: Mapping[str, str] | None) -> Certificate:
+        if entry:
+            return load(Path(entry["chain"]), Path(entry["key"]), operator_owned=True)
+        return load_or_issue(self._folder, self._hosts)
+
+    async def _keep_certificate(self) -> None:
+        """Follow the operator's files, and replace our own before it ends. New connections get the new one."""
+        while True:
+            await asyncio.sleep(CHECK_CERTIFICATE_S)
+            current = self._certificate
+            try:
+                if current.operator_owned:
+                    found = load(current.chain_path, current.key_path, operator_owned=True)
+                else:
+                    found = load_or_issue(self._folder, self._hosts) if current.due(utc_now()) else current
+            except SkyriverError as error:  # files that are being replaced just now, or badly: the old one goes on
+                log.warning("%s", error)
+                continue
+            if found.sha256 != current.sha256:
+                self._certificate = found
+                self._tls.load_cert_chain(found.chain_path, found.key_path)
+
+    # -- events ----------------------------------------------------------------------------------------------------
+
+    def _metrics(self, metrics: Metrics) -> None:
+        self._channel.emit("metrics", **asdict(metrics), memory_bytes=self._process.memory_info().rss)
+
+    def _usage(self, usage: Usage) -> None:
+        self._channel.emit(
+            "usage",
+            source=usage.source,
+            seq=usage.seq,
+            space=usage.space,
+            jti=usage.jti,
+            bytes_sent=usage.bytes_sent,
+            bytes_received=usage.bytes_received,
+            from_us=int(usage.from_at.timestamp() * 1e6),
+            to_us=int(usage.to_at.timestamp() * 1e6),
+            final=usage.final,
+        )
+
+
+def _relays(spec: Mapping[str, Any]) -> tuple[Endpoint, ...]:
+    return endpoints(spec.get("relays") or spec.get("origins") or ())
