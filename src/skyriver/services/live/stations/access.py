@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from skyriver.services.live.model import InputName
@@ -68,12 +68,26 @@ class KeyRing:
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)
         self._entries: dict[bytes, tuple[str, Publication]] = {}
+        self._srt_passphrases: dict[bytes, str] = {}
 
-    def replace(self, channels: Iterable[tuple[Publication, Iterable[str]]]) -> None:
-        """Set the whole table: pairs of a publication and the SHA-256 (hex) of each key that may start it."""
+    def replace(
+        self,
+        channels: Iterable[tuple[Publication, Iterable[str]]],
+        srt_passphrases: Mapping[str, str] | None = None,
+    ) -> None:
+        """Set the whole table: pairs of a publication and the SHA-256 (hex) of each key that may start it.
+
+        Args:
+            srt_passphrases: SHA-256 of a key -> what an SRT connection with it must be encrypted with.
+        """
+        self._srt_passphrases = {self._blind(digest): text for digest, text in (srt_passphrases or {}).items()}
         self._entries = {
             self._blind(digest): (digest, publication) for publication, digests in channels for digest in digests
         }
+
+    def srt_passphrase(self, key: str) -> str:
+        """What an SRT connection with this key must be encrypted with; empty where it needs not be."""
+        return self._srt_passphrases.get(self._blind(key_sha256(key)), "")
 
     def __call__(self, key: str) -> Publication | Refusal:
         """Judge a key in time that does not depend on how nearly right it is."""

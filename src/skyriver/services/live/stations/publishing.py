@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 from skyriver.services.live.stations.access import Publication, Refusal
@@ -38,6 +38,7 @@ class Publishing:
         refuse: Callable[[Publishing, EndReason, Refusal], None],
         heard_at: Callable[[], float],
         limits: QueueLimits | None = None,
+        link: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
         self.publication = publication
         self.key_sha256 = key_sha256
@@ -47,6 +48,8 @@ class Publishing:
         self.ended: Ended | None = None
         self.heard_at = heard_at
         """Monotonic time of the last bytes from this publisher."""
+        self.link = link
+        """How the connection does (loss, round trip), where the protocol measures that: for the input's metrics."""
         self.media_bytes = 0
         """Payload bytes of audio and video received so far."""
         self._limits = limits or QueueLimits()

@@ -95,6 +95,23 @@ class Reception:
         log.info("publishing", extra={"input": publication.input_id, "peer": publishing.peer})
         return publishing
 
+    def preview(self, key: str) -> Publication | Refusal:
+        """What `request` would say now, changing nothing: for doors that can refuse within a handshake. Any thread."""
+        verdict = self._authorise(key)
+        if isinstance(verdict, Publication):
+            if self._stopping:
+                return SHUTTING_DOWN
+            holder = self._live.get(verdict.input_id)
+            if holder is not None and not self._gives_way(holder, verdict):
+                return BUSY
+        return verdict
+
+    def say_busy(self, key: str) -> None:
+        """Tell the channel's people of a publisher that a door has refused as BUSY after a `preview`."""
+        verdict = self._authorise(key)
+        if isinstance(verdict, Publication):
+            self._turned_away(verdict, BUSY)
+
     def over(self, publishing: Publishing, ended: Ended) -> None:
         """A publication has ended. Repeating it does nothing."""
         if publishing.ended is not None:
@@ -125,15 +142,20 @@ class Reception:
             late.cancel()
 
     def _displace(self, holder: Publishing, newcomer: Publication) -> Refusal | None:
+        """Give the newcomer the input, if it may have it."""
+        if not self._gives_way(holder, newcomer):
+            return BUSY
+        if newcomer.takeover:
+            why = "Another encoder has taken this channel over."
+        else:
+            why = "This encoder had fallen silent, and it, or another, has come back."
+        holder.stop(why, reason=EndReason.REPLACED)
+        return None
+
+    def _gives_way(self, holder: Publishing, newcomer: Publication) -> bool:
         """Whether the newcomer gets the input: by its setting, or because the holder has fallen silent."""
         silent_s = self.monotonic() - holder.heard_at()
-        if newcomer.takeover:
-            holder.stop("Another encoder has taken this channel over.", reason=EndReason.REPLACED)
-        elif silent_s >= STALE_AFTER_S and not holder.paused:
-            holder.stop("This encoder had fallen silent, and it, or another, has come back.", reason=EndReason.REPLACED)
-        else:
-            return BUSY
-        return None
+        return newcomer.takeover or (silent_s >= STALE_AFTER_S and not holder.paused)
 
     def _start_task(self, publishing: Publishing) -> None:
         input_id = publishing.publication.input_id
