@@ -23,8 +23,9 @@ from av.bitstream import BitStreamFilterContext
 
 from skyriver.apps.cli.measure.machine import header, markdown
 from skyriver.services.live.media.engine import Engine
-from skyriver.services.live.media.rendition import CRF, PRESET, VBV_S
+from skyriver.services.live.media.quality import CRF_DEFAULT
 from skyriver.services.live.media.units import Encoded, Output, Unit
+from skyriver.services.live.media.video_encoder import PRESET, VBV_S
 from skyriver.services.live.model import PROFILES, ProfileName, Rendition, fit_ladder
 
 COLUMNS = ("ladder", "ours", "ffmpeg", "ours / ffmpeg", "our Mbit/s", "ffmpeg's Mbit/s")
@@ -71,7 +72,18 @@ def ffmpeg_command(path: Path, renditions: tuple[Rendition, ...], out: Path) -> 
     command = ["ffmpeg", "-v", "error", "-y", "-threads", "1", "-i", str(path)]
     for rendition in renditions:
         command += ["-map", "0:v", "-sws_flags", "fast_bilinear", "-s", f"{rendition.width}x{rendition.height}"]
-        command += ["-c:v", "libx264", "-preset", PRESET, "-tune", "zerolatency", "-crf", str(CRF), "-threads", "1"]
+        command += [
+            "-c:v",
+            "libx264",
+            "-preset",
+            PRESET,
+            "-tune",
+            "zerolatency",
+            "-crf",
+            str(CRF_DEFAULT),
+            "-threads",
+            "1",
+        ]
         command += ["-maxrate", str(rendition.bitrate_bps), "-bufsize", str(int(rendition.bitrate_bps * VBV_S))]
         command += ["-force_key_frames", "expr:gte(t,n_forced*2)", "-x264-params", "scenecut=0", "-g", "100000"]
         command += ["-f", "h264", str(out / f"{rendition.name}.h264")]

@@ -13,7 +13,7 @@ from skyriver.platform.workloads.model import NodeState, ObservedState, Workload
 from skyriver.services.live.intents.channel_plan import ChannelPlan
 from skyriver.services.live.intents.grants import ingest_grant
 from skyriver.services.live.intents.homes import core_nodes
-from skyriver.services.live.model import BROADCAST, PROFILES, Profile, ProfileName, ingest_space_of, space_of
+from skyriver.services.live.model import BROADCAST, PROFILES, InputName, Profile, ProfileName, ingest_space_of, space_of
 
 TRANSCODER = "live.transcoder"
 STANDBY_COST = 10  # routes of one cost are told apart by age; relays add their own hops, which are single digits
@@ -54,7 +54,7 @@ def _transcoder(
         "channel_id": channel.channel_id,
         "tenant_id": channel.tenant_id,
         "space": space_of(channel.channel_id),
-        "origins": [origin.spec() for origin in observed.origins(channel.input_node_id)],
+        "origins": [origin.spec() for origin in observed.origins(channel.inputs[InputName.MAIN].node_id)],
         "grant": observed.service_grant(
             name, space_of(channel.channel_id), tenant_id=channel.tenant_id, put=(BROADCAST,), get=()
         ),
@@ -64,6 +64,7 @@ def _transcoder(
         },
         "profile": profile_spec(PROFILES[channel.profile]),
         "cost": cost,
+        "adaptive_quality": channel.adaptive_quality,
         # The standby sees the same pictures: one pair of eyes is enough.
         "detectors": {**channel.detectors, **({"enabled": False} if cost else {})},
     }

@@ -30,7 +30,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from av.audio.frame import AudioFrame
@@ -38,34 +37,22 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
 from skyriver.kernel.clock import MediaClock
-from skyriver.services.live.media.avc import avc3_codec
+from skyriver.services.live.media.counters import Counters
 from skyriver.services.live.media.decoder import VideoDecoder
+from skyriver.services.live.media.ladder import JOIN_TIMEOUT_S, Ladder
 from skyriver.services.live.media.live_edge import LiveEdge
 from skyriver.services.live.media.mailbox import Mailbox, MailboxClosed
 from skyriver.services.live.media.opus import OpusTranscoder
-from skyriver.services.live.media.rendition import RenditionEncoder
-from skyriver.services.live.media.units import Encoded, Output, Sink, TrackEnded, Unit, VideoTrack
-from skyriver.services.live.model import Rendition, fit_ladder
+from skyriver.services.live.media.quality import QualityProbe, Verdict
+from skyriver.services.live.media.units import Sink, Unit
+from skyriver.services.live.media.video_encoder import gpu_encoder
+from skyriver.services.live.model import Rendition
 
 INBOX_UNITS = 300  # compressed video: 5 s at 60 fps, so that a whole slot can arrive at once on a cold start
-PICTURES = 6  # decoded: 1.4 MB each at 720p, 3 MB at 1080p; more would only be more delay
 BEHIND_UNITS, BEHIND_ONE_OF = 8, 3  # a quarter of a second at 30 fps; then a third of the pictures is encoded
 AUDIO_UNITS = 250  # 5 s of AAC
-JOIN_TIMEOUT_S = 5.0
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class Counters:
-    """What went wrong or was left out, since the start."""
-
-    units_dropped: int = 0
-    pictures_dropped: int = 0
-    audio_dropped: int = 0
-    decode_errors: int = 0
-    encode_errors: int = 0
-    caught_up: int = 0
 
 
 class Observer(Protocol):
@@ -90,6 +77,7 @@ class Engine:
         live: drop rather than wait. False for files and benchmarks: feeding waits, and nothing is left out.
         fps: the source's nominal rate, a hint to rate control.
         clock: media time now; its differences tell a burst from the publisher's pace.
+        adaptive_quality: let samples of the pictures decide how good each rendition must be, below its bit rate.
         observer: sees what is decoded. Without a ladder only keyframes are decoded for it: they cost next to nothing.
     """
 
@@ -102,6 +90,7 @@ class Engine:
         live: bool = True,
         fps: float = 30.0,
         clock: Callable[[], int] | None = None,
+        adaptive_quality: bool = False,
         observer: Observer | None = None,
     ) -> None:
         self._sink = sink
@@ -115,7 +104,13 @@ class Engine:
         self._opus_bitrate_bps = opus_bitrate_bps
         self.counters = Counters()
         self._inbox: Mailbox[Unit] = Mailbox(INBOX_UNITS)
-        self._ladder = _Ladder(renditions, sink, self.counters, fps=fps, live=live)
+        self.quality: dict[str, Verdict] = {}
+        """The last measurement of each rendition; empty without `adaptive_quality`."""
+        by_software = adaptive_quality and bool(renditions) and gpu_encoder() is None
+        self._probe = QualityProbe(self.quality.__setitem__) if by_software else None
+        self._ladder = Ladder(
+            renditions, sink, self.counters, fps=fps, live=live, probe=self._probe, quality=self.quality
+        )
         self._audio_inbox: Mailbox[Unit | bytes] = Mailbox(AUDIO_UNITS)
         self._overflowed = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -148,6 +143,10 @@ class Engine:
         """Feed one raw AAC frame. Never waits when live."""
         self._put_audio(unit)
 
+    def ask_keys(self) -> None:
+        """Every rendition begins a group of its own with its next picture: the source is another one from here on."""
+        self._ladder.ask_keys()
+
     def close(self, *, drain: bool = False) -> None:
         """Stop every thread, after finishing what waits if `drain`. Takes at most a few seconds."""
         self._inbox.close(drain=drain)
@@ -155,6 +154,8 @@ class Engine:
         for thread in self._threads:
             thread.join(None if drain else JOIN_TIMEOUT_S)
         self._ladder.close(drain=drain)
+        if self._probe is not None:
+            self._probe.close(JOIN_TIMEOUT_S)
 
     def _put_audio(self, item: Unit | bytes) -> None:
         if not self._live:
@@ -211,91 +212,3 @@ class Engine:
                 opus = opus if isinstance(item, Unit) else None
                 self.counters.encode_errors += 1
                 log.warning("A piece of audio could not be transcoded and was left out: %s", error)
-
-
-class _Ladder:
-    """The running renditions. Belongs to the decoder's thread."""
-
-    def __init__(
-        self, renditions: Sequence[Rendition], sink: Sink, counters: Counters, *, fps: float, live: bool
-    ) -> None:
-        self._wanted = renditions
-        self._sink = sink
-        self._counters = counters
-        self._fps = fps
-        self._live = live
-        self._source_size = (0, 0)
-        self._workers: dict[str, _Worker] = {}
-
-    def put(self, picture: VideoFrame) -> None:
-        size = picture.width, picture.height
-        if size != self._source_size:
-            self._source_size = size
-            self._refit(*size)
-        for worker in self._workers.values():
-            if self._live:
-                self._counters.pictures_dropped += worker.pictures.push(picture)
-            else:
-                worker.pictures.wait(picture)
-
-    def close(self, *, drain: bool) -> None:
-        for worker in self._workers.values():
-            worker.pictures.close(drain=drain)
-        for worker in self._workers.values():
-            worker.join(None if drain else JOIN_TIMEOUT_S)
-
-    def _refit(self, width: int, height: int) -> None:
-        """The source has a new size: keep what still fits, replace what changes, end what is too large now."""
-        fitted = {rendition.name: rendition for rendition in fit_ladder(self._wanted, width, height)}
-        for name, worker in list(self._workers.items()):
-            if fitted.get(name) != worker.rendition:
-                worker.pictures.close(drain=True)
-                worker.join(JOIN_TIMEOUT_S)
-                del self._workers[name]
-                if name not in fitted:
-                    self._sink(TrackEnded(name))
-        for name, rendition in fitted.items():
-            if name not in self._workers:
-                self._workers[name] = _Worker(rendition, self._sink, self._counters, self._fps)
-
-
-class _Worker:
-    """The thread of one rendition."""
-
-    def __init__(self, rendition: Rendition, sink: Callable[[Output], None], counters: Counters, fps: float) -> None:
-        self.rendition = rendition
-        self.pictures: Mailbox[VideoFrame] = Mailbox(PICTURES)
-        self._sink = sink
-        self._counters = counters
-        self._encoder = RenditionEncoder(rendition, fps=fps)
-        self._introduced = False
-        self._thread = threading.Thread(target=self._run, name=f"encode-{rendition.name}", daemon=True)
-        self._thread.start()
-
-    def _introduce(self, first: Encoded) -> None:
-        """Say what this rendition is, once its encoder has decided on profile and level."""
-        codec = avc3_codec(first.payload) if not self._introduced else None
-        if codec is not None:
-            self._introduced = True
-            box = self.rendition
-            self._sink(VideoTrack(box.name, codec, box.width, box.height, box.bitrate_bps))
-
-    def join(self, timeout_s: float | None) -> None:
-        self._thread.join(timeout_s)
-
-    def _run(self) -> None:
-        while True:
-            try:
-                picture = self.pictures.take()
-            except MailboxClosed:
-                break
-            try:
-                for encoded in self._encoder.encode(picture):
-                    self._introduce(encoded)
-                    self._sink(encoded)
-            except (FFmpegError, ValueError) as error:
-                self._counters.encode_errors += 1
-                self._encoder.reset()
-                log.warning("Rendition %s: a picture could not be encoded: %s", self.rendition.name, error)
-        for encoded in self._encoder.flush():
-            self._sink(encoded)

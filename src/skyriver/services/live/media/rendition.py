@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import Any
 
 import av
@@ -11,25 +10,10 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from skyriver.fabric import group_of, slot_of
+from skyriver.services.live.media.quality.choice import CRF_DEFAULT
 from skyriver.services.live.media.units import MICROSECONDS, Encoded
+from skyriver.services.live.media.video_encoder import open_encoder
 from skyriver.services.live.model import Rendition
-
-PRESET = "superfast"
-"""Measured on 720p30 -> 360p + 240p: ultrafast 0.08, superfast 0.14, veryfast 0.15 core. Ultrafast has no CABAC and
-no deblocking, and needs twice the bits for the same picture."""
-
-CRF = 23
-"""Constant quality below the rendition's bitrate, which is the cap: easy pictures cost a fraction of it."""
-
-VBV_S = 0.5
-"""The cap holds over this many seconds: a keyframe may burst, the queue it makes in a full link stays below this."""
-
-HD_MIN_LINES = 720
-"""Untagged pictures from this size up are BT.709 by convention, smaller ones BT.601 (as browsers assume, too)."""
-
-_UNSPECIFIED = 2
-_BT709 = 1
-_SMPTE170M = 6
 
 
 class RenditionEncoder:
@@ -37,13 +21,18 @@ class RenditionEncoder:
 
     def __init__(self, rendition: Rendition, *, fps: float = 30.0) -> None:
         self.rendition = rendition
-        self._fps = fps
+        self.fps = fps
+        self.crf = CRF_DEFAULT
+        """Constant quality below the rendition's bit rate; a new value holds from the next slot on."""
+        self._opened_crf = CRF_DEFAULT
         self._scaler = VideoReformatter()
         self._codec: av.VideoCodecContext | None = None
         self._group = -1
         self._slot = -1
         self._key_asked = False
         self._last_pts_us = -1
+        self._sample: list[VideoFrame] = []
+        self._sample_size = 0
         self.not_in_order = 0
 
     def encode(self, frame: VideoFrame) -> list[Encoded]:
@@ -52,8 +41,10 @@ class RenditionEncoder:
         if pts_us is None or pts_us <= self._last_pts_us:
             self.not_in_order += 1
             return []
-        if self._codec is None:
-            self._codec = self._open(frame)
+        key_is_due = self._key_is_due(pts_us)
+        if self._codec is None or (key_is_due and self.crf != self._opened_crf):
+            self._opened_crf = self.crf
+            self._codec = open_encoder(self.rendition, self.fps, crf=self.crf, source=frame)
         small = self._scaler.reformat(
             frame,
             width=self.rendition.width,
@@ -62,16 +53,29 @@ class RenditionEncoder:
             interpolation="FAST_BILINEAR",
         )
         # The decoder leaves the source's own picture types in the frame, which x264 would take as orders.
-        small.pict_type = PictureType.I if self._key_is_due(pts_us) else PictureType.NONE
+        small.pict_type = PictureType.I if key_is_due else PictureType.NONE
         small.pts = pts_us
         small.time_base = MICROSECONDS
         packets = self._codec.encode(small)
         self._last_pts_us = pts_us
+        if len(self._sample) < self._sample_size:
+            self._sample.append(small)
         return list(self._encoded(packets))
 
     def ask_key(self) -> None:
         """Make the next picture a keyframe that opens a group of its own: what comes does not follow from what was."""
         self._key_asked = True
+
+    def keep_sample(self, pictures: int) -> None:
+        """Keep the next scaled pictures for `take_sample`."""
+        self._sample, self._sample_size = [], pictures
+
+    def take_sample(self) -> tuple[VideoFrame, ...] | None:
+        """The pictures that were to be kept, once they are all there."""
+        if not self._sample_size or len(self._sample) < self._sample_size:
+            return None
+        sample, self._sample, self._sample_size = tuple(self._sample), [], 0
+        return sample
 
     def flush(self) -> list[Encoded]:
         """What the encoder still holds; nothing with zerolatency, and correct without it."""
@@ -95,36 +99,3 @@ class RenditionEncoder:
             if packet.is_keyframe:
                 self._group = max(self._group, group_of(pts_us))
             yield Encoded(self.rendition.name, bytes(packet), pts_us, packet.is_keyframe, self._group)
-
-    def _open(self, source: VideoFrame) -> av.VideoCodecContext:
-        codec = av.CodecContext.create("libx264", "w")
-        codec.width, codec.height, codec.pix_fmt = self.rendition.width, self.rendition.height, "yuv420p"
-        codec.time_base = MICROSECONDS
-        codec.framerate = Fraction(max(1, round(self._fps)))
-        codec.thread_count = 1
-        _tag_colours(codec, source)
-        cap_bps = self.rendition.bitrate_bps
-        # Options go in before opening: copied off an opened codec they would silently lose the tune.
-        codec.options = {
-            "preset": PRESET,
-            "tune": "zerolatency",
-            "crf": str(CRF),
-            "maxrate": str(cap_bps),
-            "bufsize": str(int(cap_bps * VBV_S)),
-            "g": "100000",  # keyframes are ours to place: one a slot, and none in between
-            "forced-idr": "1",
-            "x264-params": "scenecut=0:threads=1",
-        }
-        return codec
-
-
-def _tag_colours(codec: av.VideoCodecContext, source: VideoFrame) -> None:
-    """Give the rendition the source's colour tags, so that switching renditions does not shift colours.
-
-    Without tags a player guesses from the size: an untagged 1080p source and its 360p rendition would differ.
-    """
-    guess = _BT709 if source.height >= HD_MIN_LINES else _SMPTE170M
-    codec.colorspace = source.colorspace if source.colorspace != _UNSPECIFIED else guess
-    codec.color_primaries = source.color_primaries if source.color_primaries != _UNSPECIFIED else guess
-    codec.color_trc = source.color_trc if source.color_trc != _UNSPECIFIED else guess
-    codec.color_range = 1

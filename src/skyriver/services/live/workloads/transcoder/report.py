@@ -15,7 +15,7 @@ def metrics(live: LiveBroadcast, engine: Engine | None) -> dict[str, Any]:
     """The rates since the last call, and the engine's counters."""
     rates = {name: flow.take() for name, flow in live.flows.items()}
     renditions = [
-        {"name": name, "width": track.width, "height": track.height, **asdict(rates[name])}
+        {"name": name, "width": track.width, "height": track.height, **asdict(rates[name]), **_quality(engine, name)}
         for name, track in live.videos.items()
     ]
     audio = [{"name": name, **asdict(rate)} for name, rate in rates.items() if name not in live.videos]
@@ -24,3 +24,12 @@ def metrics(live: LiveBroadcast, engine: Engine | None) -> dict[str, Any]:
     if encoded or renditions:
         fields["delay_ms"] = max(encoded, default=renditions[0]["delay_ms"])
     return fields
+
+
+def _quality(engine: Engine | None, name: str) -> dict[str, Any]:
+    """What the last measurement of a rendition's pictures said; empty before the first."""
+    verdict = engine.quality.get(name) if engine is not None else None
+    if verdict is None:
+        return {}
+    measured = {name: round(value, 4) for name, value in (("ssim", verdict.ssim), ("saved", verdict.saved))}
+    return {"quality": {"crf": verdict.crf, "cap_bps": verdict.reference_bps, **measured}}

@@ -24,6 +24,7 @@ class TranscoderSpec:
     renditions: tuple[Rendition, ...]
     opus_bitrate_bps: int
     detectors: DetectorSettings
+    adaptive_quality: bool = True
     cost: int = 0
     """Of the broadcast: of several transcoders of a channel the cheapest is heard."""
 
@@ -41,6 +42,7 @@ class TranscoderSpec:
             renditions=tuple(Rendition(**rendition) for rendition in profile.get("renditions", ())),
             opus_bitrate_bps=audio.get("opus", 96_000),
             detectors=DetectorSettings.parse(spec.get("detectors", {})),
+            adaptive_quality=bool(spec.get("adaptive_quality", True)),
             cost=int(spec.get("cost", 0)),
         )
 
@@ -48,6 +50,13 @@ class TranscoderSpec:
         """Whether `new` asks for another ladder or space; new grants and relays are taken over while running."""
 
         def essence(spec: TranscoderSpec) -> tuple[object, ...]:
-            return spec.space, spec.ingest_space, spec.renditions, spec.opus_bitrate_bps, spec.cost
+            return (
+                spec.space,
+                spec.ingest_space,
+                spec.renditions,
+                spec.opus_bitrate_bps,
+                spec.cost,
+                spec.adaptive_quality,
+            )
 
         return essence(self) != essence(new)

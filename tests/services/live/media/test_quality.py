@@ -1,0 +1,141 @@
+"""How good a rendition must be: measured on pictures, chosen by a rule."""
+
+from __future__ import annotations
+
+import queue
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from av.video.frame import VideoFrame
+
+from skyriver.fabric import slot_of
+from skyriver.services.live.media.engine import Engine
+from skyriver.services.live.media.quality import CRF_DEFAULT, QualityProbe, Sample, Trial, Verdict, choose
+from skyriver.services.live.media.quality.probe import SAMPLE_PICTURES, measure
+from skyriver.services.live.media.quality.ssim import luma, ssim
+from skyriver.services.live.media.rendition import RenditionEncoder
+from skyriver.services.live.media.units import MICROSECONDS, Encoded, Output
+from skyriver.services.live.model import Rendition
+from tests.services.live.media import samples
+
+RUNG = Rendition("180p", 320, 180, 400_000)
+
+
+def picture(pixels: np.ndarray, pts_us: int = 0) -> VideoFrame:
+    frame = VideoFrame.from_ndarray(
+        np.vstack([pixels, np.full((pixels.shape[0] // 2, pixels.shape[1]), 128, np.uint8)]), format="yuv420p"
+    )
+    frame.pts, frame.time_base = pts_us, MICROSECONDS
+    return frame
+
+
+def slides() -> tuple[VideoFrame, ...]:
+    """Nothing moves."""
+    pixels = np.full((180, 320), 200, np.uint8)
+    pixels[40:60, 40:280] = 30
+    return tuple(picture(pixels.copy()) for _ in range(SAMPLE_PICTURES))
+
+
+def noise() -> tuple[VideoFrame, ...]:
+    """Everything changes: confetti, rain, a crowd."""
+    rng = np.random.default_rng(1)
+    return tuple(picture(rng.integers(0, 255, (180, 320), dtype=np.uint8)) for _ in range(SAMPLE_PICTURES))
+
+
+def test_ssim_is_one_for_equals_and_falls_with_damage() -> None:
+    rng = np.random.default_rng(7)
+    first = rng.integers(0, 255, (64, 96), dtype=np.uint8)
+    slightly = np.clip(first.astype(int) + rng.integers(-6, 7, first.shape), 0, 255).astype(np.uint8)
+    badly = np.clip(first.astype(int) + rng.integers(-90, 91, first.shape), 0, 255).astype(np.uint8)
+    assert ssim(first, first) == pytest.approx(1.0)
+    assert 0.98 < ssim(first, slightly) < 1
+    assert ssim(first, badly) < ssim(first, slightly)
+    with pytest.raises(ValueError, match="Cannot compare"):
+        ssim(first, first[:32])
+
+
+def test_the_luma_of_a_picture_has_no_padding() -> None:
+    pixels = np.arange(50 * 34, dtype=np.uint32).reshape(34, 50).astype(np.uint8)
+    assert (luma(picture(pixels)) == pixels).all()
+
+
+def test_the_cheapest_that_looks_alike_is_taken() -> None:
+    trials = [Trial(20, 900, 0.995), Trial(23, 600, 0.990), Trial(26, 400, 0.986), Trial(29, 250, 0.97)]
+    verdict = choose(trials, Trial(None, 2000, 0.999), cap_bps=2000)
+    assert (verdict.crf, verdict.bitrate_bps, verdict.saved) == (26, 400, 0.8)
+
+
+def test_a_hard_picture_keeps_its_bits() -> None:
+    trials = [Trial(20, 9000, 0.97), Trial(23, 5000, 0.95), Trial(26, 3000, 0.91)]
+    verdict = choose(trials, Trial(None, 2000, 0.93), cap_bps=2000)
+    assert verdict.crf == 23, "what the whole bit rate gives is nearly reached; the cap bounds it"
+    assert verdict.bitrate_bps == 2000 and verdict.saved == 0
+    assert verdict.ssim <= 0.93, "no better than the cap allows"
+
+
+def test_when_nothing_is_good_enough_the_best_is_taken() -> None:
+    verdict = choose([Trial(26, 300, 0.80), Trial(29, 200, 0.70)], Trial(None, 2000, 0.93), cap_bps=2000)
+    assert verdict.crf == 26
+
+
+def test_measuring_saves_on_slides_and_nothing_on_noise() -> None:
+    easy, hard = measure(Sample(RUNG, slides(), 30.0)), measure(Sample(RUNG, noise(), 30.0))
+    assert easy.saved > 0.8 and easy.ssim > 0.98
+    assert hard.saved == 0
+    assert hard.ssim <= hard.reference_ssim + 0.004
+
+
+def test_a_probe_tells_its_verdict_and_takes_one_sample_at_a_time() -> None:
+    told: queue.Queue[tuple[str, Verdict]] = queue.Queue()
+    probe = QualityProbe(lambda name, verdict: told.put((name, verdict)))
+    try:
+        assert probe.offer(Sample(RUNG, slides(), 30.0))
+        name, verdict = told.get(timeout=30)
+        assert name == "180p" and verdict.reference_bps == RUNG.bitrate_bps
+    finally:
+        probe.close(10)
+    assert not probe.offer(Sample(RUNG, slides(), 30.0))
+
+
+def test_a_new_quality_holds_from_the_next_slot_on() -> None:
+    encoder = RenditionEncoder(RUNG)
+    noisy = noise()
+    sizes: dict[int, int] = {}
+    units: list[Encoded] = []
+    for index in range(180):
+        frame = noisy[index % len(noisy)]
+        frame.pts = samples.START_US + index * 33_333
+        if index == 75:
+            encoder.crf = 40
+        for unit in encoder.encode(frame):
+            units.append(unit)
+            sizes[slot_of(unit.pts_us)] = sizes.get(slot_of(unit.pts_us), 0) + len(unit.payload)
+    first, second, third = (sizes[slot] for slot in sorted(sizes)[:3])
+    assert first == pytest.approx(second, rel=0.2), "the slot that has begun keeps its quality"
+    assert third < second
+    assert [u.pts_us for u in units if u.keyframe] == [
+        next(u.pts_us for u in units if slot_of(u.pts_us) == slot) for slot in sorted(sizes)
+    ]
+    assert all(a.group <= b.group for a, b in pairwise(units))
+
+
+def test_an_engine_adapts_to_an_easy_show() -> None:
+    out: list[Output] = []
+    engine = Engine([RUNG], out.append, live=False, adaptive_quality=True)
+    for unit in samples.video(8, level=lambda _picture, x: 40 if x < 320 else 200):
+        engine.video(unit)
+    engine.close(drain=True)
+    assert engine.quality["180p"].crf > CRF_DEFAULT
+    assert engine.quality["180p"].saved > 0.5
+
+
+def test_a_key_can_be_asked_for_between_slots() -> None:
+    encoder = RenditionEncoder(RUNG)
+    keys: list[tuple[int, int]] = []
+    for index, frame in enumerate(slides() + slides() + slides()):
+        frame.pts = samples.START_US + index * 33_333
+        if index == 30:
+            encoder.ask_key()
+        keys += [(index, unit.group) for unit in encoder.encode(frame) if unit.keyframe]
+    assert keys == [(0, samples.START_US // 250_000), (30, samples.START_US // 250_000 + 3)]
