@@ -93,6 +93,17 @@ def test_apart_from_full_nodes_and_gone_intents() -> None:
     assert settle([], [node("a")], list(placed.values())) == {}
 
 
+def test_an_overloaded_node_is_refused_work_and_keeps_what_it_has() -> None:
+    busy = node("a", cores=1)
+    placed = settle([intent("w0"), intent("w1")], [busy])
+    hot = replace(busy, cpu=0.95)
+    intents = [intent("w0"), intent("w1"), intent("w2")]
+    refused = plan(intents, list(placed.values()), [hot], PLACEMENT)
+    assert not refused and "overloaded" in refused.unplaced[0].reason
+    assert settle(intents, [hot, node("b")], list(placed.values()))["w2"].node_id == "b"
+    assert settle([intent("w2")], [hot])["w2"].node_id == "a", "a machine that others keep busy is no reason"
+
+
 def test_a_standby_prefers_another_site_to_another_node() -> None:
     intents = [intent("main"), intent("standby", apart_from=("main",))]
     nodes = [

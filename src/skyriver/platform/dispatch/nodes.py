@@ -10,6 +10,12 @@ from skyriver.platform.workloads.model import WorkloadIntent
 CPU_OVERCOMMIT = 2.0
 """Intents state their peak; live work peaks at different times. Memory is never overcommitted."""
 
+BUSY_SHARE = 0.9
+"""A node that measures more than this of its cores in use takes nothing more: every stream on it would suffer."""
+
+OWN_SHARE = 0.5
+"""...if at least this much of its cores was promised to work of ours. What a desktop does beside us is not our load."""
+
 
 class CapacityHealthSpread:
     """The living node with room on which the least is promised, away from what the intent must be apart from.
@@ -28,11 +34,14 @@ class CapacityHealthSpread:
         if not fitting_role:
             where = f"{intent.site_role} " if intent.site_role else ""
             return Choice(None, f"no living {where}node takes work")
-        with_room = [c for c in fitting_role if self._has_room(intent, c)]
+        calm = [c for c in fitting_role if not _is_overloaded(c)]
+        if not calm:
+            return Choice(None, f"all {len(fitting_role)} nodes are overloaded; add a node, or stop something")
+        with_room = [c for c in calm if self._has_room(intent, c)]
         if not with_room:
             return Choice(
                 None,
-                f"none of {len(fitting_role)} nodes has {intent.cpu_cores:g} cores and "
+                f"none of {len(calm)} nodes has {intent.cpu_cores:g} cores and "
                 f"{intent.memory_bytes // 2**20} MiB to spare",
             )
         crowded_sites = {c.node.site_id for c in candidates if _shares_node(intent, c)}
@@ -51,6 +60,11 @@ class CapacityHealthSpread:
             candidate.promised_cores + intent.cpu_cores <= cores
             and candidate.promised_bytes + intent.memory_bytes <= candidate.node.memory_bytes
         )
+
+
+def _is_overloaded(candidate: NodeLoad) -> bool:
+    busy = candidate.node.cpu >= candidate.node.cores * BUSY_SHARE
+    return busy and candidate.promised_cores >= candidate.node.cores * OWN_SHARE
 
 
 def _shares_node(intent: WorkloadIntent, candidate: NodeLoad) -> bool:
