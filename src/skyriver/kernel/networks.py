@@ -1,0 +1,23 @@
+"""Which IP addresses the whole internet shares, and which belong to somebody's own network.
+
+Tenants name hosts that our processes connect to from inside the operator's network: what a name resolves to is
+judged here before anything is sent (server-side request forgery).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+# IPv6 that carries an IPv4 address for a gateway: it would reach what the address inside reaches.
+_TRANSLATED = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one that anybody on the internet could call."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return is_public(str(parsed.ipv4_mapped))
+        if parsed.sixtofour is not None or parsed.teredo is not None or any(parsed in net for net in _TRANSLATED):
+            return False
+    return parsed.is_global and not parsed.is_multicast
