@@ -55,9 +55,9 @@ def station(
     return workload(
         "live.station",
         node_id,
-        spec={"channels": [{"channel_id": channel_id} for channel_id in (*publishing, *carries)]},
+        spec={"channels": [{"channel_id": c, "input": "main"} for c in (*publishing, *carries)]},
         ready={"rtmp_port": 1935},
-        metrics={"channels": dict.fromkeys(publishing, picture)},
+        metrics={"inputs": {f"{channel_id}/main": picture for channel_id in publishing}},
     )
 
 

@@ -14,6 +14,7 @@ from skyriver.platform.store import Store
 from skyriver.services.live import service
 from skyriver.services.live.demo import FEEDER_KEY_NAME, FeederKeys, ensure_demo, stop_demo
 from skyriver.services.live.intents import ChannelPlan, read_plans
+from skyriver.services.live.model import InputName
 from skyriver.services.live.records import ChannelRecord, StreamKeyRecord
 from skyriver.services.live.service import ChannelChange
 
@@ -38,7 +39,7 @@ async def test_every_start_finds_the_same_demo(store: Store, alice: Principal, t
     (plan,) = await plans(store, keys)
     assert plan.feeder is not None and plan.feeder.key == secret
     assert await feeder_hashes(store) == [hash_secret(secret)]
-    assert hash_secret(secret) in plan.key_sha256
+    assert hash_secret(secret) in plan.inputs[InputName.MAIN].key_sha256
     async with store.session() as session:
         channel = await service.find_channel(session, alice.tenant_id, "demo")
     assert (channel.name, channel.public) == ("Demo", True)

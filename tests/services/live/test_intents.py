@@ -14,8 +14,18 @@ from skyriver.platform.workloads.model import (
     WorkloadIntent,
     WorkloadState,
 )
-from skyriver.services.live.intents import ChannelPlan, FeederPlan, home_node, plan_live, rtmp_url
-from skyriver.services.live.model import HOLD, ProfileName, Takeover
+from skyriver.services.live.intents import (
+    ChannelPlan,
+    Doors,
+    FeederPlan,
+    InputPlan,
+    backup_node,
+    home_node,
+    plan_live,
+    rtmp_url,
+)
+from skyriver.services.live.life import Presence, hold_of
+from skyriver.services.live.model import HOLD, InputName, ProfileName, Takeover
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -56,10 +66,14 @@ def observed(*nodes: ObservedNode) -> ObservedState:
 
 
 def channel(channel_id: str = "ch_1", **other: Any) -> ChannelPlan:
-    return replace(
-        ChannelPlan(channel_id, "tn_1", Takeover.FIRST_WINS, ProfileName.STANDARD, ("aa",)),
-        **other,
-    )
+    inputs = {InputName.MAIN: InputPlan(("aa",)), InputName.BACKUP: InputPlan(("bb",))}
+    return replace(ChannelPlan(channel_id, "tn_1", Takeover.FIRST_WINS, ProfileName.STANDARD, inputs), **other)
+
+
+def sending(node_id: str, channel_id: str = "ch_1", ended_at: datetime | None = None, **other: Any) -> ChannelPlan:
+    """A channel whose main publisher is, or was, at the station of a node."""
+    main = InputPlan(("aa",), presence=Presence(NOW, ended_at), node_id=node_id)
+    return channel(channel_id, inputs={InputName.MAIN: main, InputName.BACKUP: InputPlan(("bb",))}, **other)
 
 
 def by_name(intents: list[WorkloadIntent]) -> dict[str, WorkloadIntent]:
@@ -69,16 +83,21 @@ def by_name(intents: list[WorkloadIntent]) -> dict[str, WorkloadIntent]:
 
 def test_every_core_node_has_a_station_that_carries_only_its_channels() -> None:
     state = observed(node("n1", workloads=(origin_on("n1"),)), node("n2"), node("e1", role="edge"))
-    channels = [channel(f"ch_{i}", key_sha256=(f"key{i}",)) for i in range(40)]
+    channels = [channel(f"ch_{i}") for i in range(40)]
     intents = by_name(plan_live(channels, state, now=NOW))
     assert set(intents) == {"live.station/n1", "live.station/n2"}
-    carried = [{c["channel_id"] for c in intents[f"live.station/{n}"].spec["channels"]} for n in ("n1", "n2")]
+    carried = [
+        {(c["channel_id"], c["input"]) for c in intents[f"live.station/{n}"].spec["channels"]} for n in ("n1", "n2")
+    ]
     assert carried[0] & carried[1] == set()
-    assert carried[0] | carried[1] == {c.channel_id for c in channels}
+    assert carried[0] | carried[1] == {(c.channel_id, name) for c in channels for name in InputName}
     assert all(carried)
+    for one in carried:
+        assert len({channel_id for channel_id, _ in one}) == 40, "the inputs of a channel are on different nodes"
     first = intents["live.station/n1"].spec["channels"][0]
     assert first["space"] == f"ingest/{first['channel_id']}"
-    assert first["grant"] == f"live.station/n1|{first['space']}|('src',)|()"
+    assert first["grant"] == f"live.station/n1|{first['space']}|('{first['input']}',)|()"
+    assert first["key_sha256"] == {"main": ["aa"], "backup": ["bb"]}[first["input"]]
     assert intents["live.station/n1"].spec["origins"] == [{"url": "https://n1:4443", "certificate_sha256": ["ab"]}]
     assert intents["live.station/n1"].node_id == "n1"
 
@@ -90,14 +109,19 @@ def test_a_transcoder_runs_with_input_and_through_the_hold() -> None:
         return "live.transcoder/ch_1" in by_name(plan_live([plan], state, now=now))
 
     assert not wanted(channel())
-    assert wanted(channel(input_since=NOW, input_node_id="n1"))
-    ended = channel(input_since=NOW, input_node_id="n1", input_ended_at=NOW)
-    assert wanted(ended, NOW + HOLD - timedelta(milliseconds=1))
-    assert not wanted(ended, NOW + HOLD)
+    assert wanted(sending("n1"))
+    ended = sending("n1", ended_at=NOW)
+    hold = hold_of(ended.switch.slate_minutes)
+    assert hold > HOLD, "a slate is shown for longer"
+    assert wanted(ended, NOW + hold - timedelta(milliseconds=1))
+    assert not wanted(ended, NOW + hold)
+    without_slate = replace(ended, switch=replace(ended.switch, slate_minutes=0))
+    assert wanted(without_slate, NOW + HOLD - timedelta(milliseconds=1))
+    assert not wanted(without_slate, NOW + HOLD)
 
 
 def test_a_standby_runs_along_where_there_is_a_second_core_node() -> None:
-    plan = channel(input_since=NOW, input_node_id="n1")
+    plan = sending("n1")
 
     def transcoders(plan: ChannelPlan, *nodes: ObservedNode) -> dict[str, WorkloadIntent]:
         return {
@@ -120,7 +144,7 @@ def test_a_standby_runs_along_where_there_is_a_second_core_node() -> None:
 
 
 def test_a_transcoder_is_told_one_channel_and_nothing_else() -> None:
-    plan = channel(input_since=NOW, input_node_id="n1", profile=ProfileName.LIGHT)
+    plan = sending("n1", profile=ProfileName.LIGHT)
     intent = by_name(plan_live([plan, channel("ch_2")], observed(node("n1")), now=NOW))["live.transcoder/ch_1"]
     assert intent.tenant_id == "tn_1"
     assert intent.space == intent.spec["space"] == "live/ch_1"
@@ -134,13 +158,13 @@ def test_a_transcoder_is_told_one_channel_and_nothing_else() -> None:
 
 def test_a_publisher_keeps_its_home_while_it_sends_even_on_a_draining_node() -> None:
     nodes = [node("n1", draining=True), node("n2"), node("n3")]
-    sending = channel(input_since=NOW, input_node_id="n1")
 
     def carriers(plan: ChannelPlan) -> set[str | None]:
-        return {i.node_id for i in plan_live([plan], observed(*nodes), now=NOW) if i.spec.get("channels")}
+        intents = plan_live([plan], observed(*nodes), now=NOW)
+        return {i.node_id for i in intents for c in i.spec.get("channels", ()) if c["input"] == "main"}
 
-    assert carriers(sending) == {"n1"}
-    assert carriers(replace(sending, input_ended_at=NOW)) < {"n2", "n3"}
+    assert carriers(sending("n1")) == {"n1"}
+    assert carriers(sending("n1", ended_at=NOW)) < {"n2", "n3"}
 
 
 def test_a_dead_nodes_channels_move_and_only_those() -> None:
@@ -162,7 +186,7 @@ def test_nothing_moves_when_every_node_seems_dead() -> None:
 
 def test_a_feeder_sits_beside_its_station_with_the_key() -> None:
     plan = channel(feeder=FeederPlan("sky_pub_x", 640, 360, 30))
-    intent = by_name(plan_live([plan], observed(node("n1")), now=NOW, rtmp_port=2935))["live.feeder/ch_1"]
+    intent = by_name(plan_live([plan], observed(node("n1")), now=NOW, doors=Doors(rtmp_port=2935)))["live.feeder/ch_1"]
     assert intent.node_id == "n1"
     assert intent.spec == {
         "rtmp_url": "rtmp://127.0.0.1:2935/live",
@@ -176,14 +200,39 @@ def test_a_feeder_sits_beside_its_station_with_the_key() -> None:
 def test_the_rtmp_address_is_the_stations_own() -> None:
     station = replace(origin_on("n1"), name="live.station/n1", kind="live.station", ready={"rtmp_port": 40001})
     six = node("n1", address="::1", workloads=(station,))
-    assert rtmp_url(six, observed(six)) == "rtmp://[::1]:40001/live"
+    assert rtmp_url(six, observed(six), Doors()) == "rtmp://[::1]:40001/live"
 
 
 def test_the_same_moment_gives_the_same_plan_in_any_order_of_rows() -> None:
     state = observed(node("n1"), node("n2"))
-    channels = [channel(f"ch_{i}", key_sha256=("b", "a"), input_since=NOW, input_node_id="n1") for i in range(9)]
+    channels = [sending("n1", f"ch_{i}") for i in range(9)]
     assert by_name(plan_live(channels, state, now=NOW)) == by_name(plan_live(channels[::-1], state, now=NOW))
 
 
 def test_no_core_node_no_work_that_needs_one() -> None:
     assert plan_live([channel()], observed(node("e1", role="edge")), now=NOW) == []
+
+
+def test_the_backup_goes_to_another_site_else_to_another_node_else_to_the_same() -> None:
+    near = [node("n1"), node("n2")]
+    far = [*near, replace(node("n3"), site_id="st_2")]
+    for i in range(20):
+        for nodes, allowed in ((far, 2), (near, 2), (near[:1], 1)):
+            state = observed(*nodes)
+            main = home_node(f"ch_{i}", state)
+            backup = backup_node(f"ch_{i}", state, main)
+            assert main is not None and backup is not None
+            assert len({main.id, backup.id}) == allowed
+            if nodes is far:
+                assert main.site_id != backup.site_id
+    alone = node("n1")
+    assert backup_node("ch_1", observed(alone, node("n2", state=NodeState.DEAD)), alone) == alone
+
+
+def test_a_backup_publisher_keeps_its_node_while_it_sends() -> None:
+    backup = InputPlan(("bb",), presence=Presence(NOW), node_id="n2")
+    main = InputPlan(("aa",), presence=Presence(NOW), node_id="n2")
+    plan = channel(inputs={InputName.MAIN: main, InputName.BACKUP: backup})
+    intents = by_name(plan_live([plan], observed(node("n1"), node("n2")), now=NOW))
+    assert [c["input"] for c in intents["live.station/n2"].spec["channels"]] == ["backup", "main"]
+    assert intents["live.station/n1"].spec["channels"] == []

@@ -17,7 +17,8 @@ from skyriver.platform.workloads import ObservedState
 from skyriver.platform.workloads.hearing import WorkloadEvent
 from skyriver.services.live import service
 from skyriver.services.live.intents import plan_live, read_plans
-from skyriver.services.live.model import HOLD, ChannelState
+from skyriver.services.live.life import hold_of
+from skyriver.services.live.model import HOLD, SLATE_MINUTES, ChannelState
 from skyriver.services.live.observe import Live
 from skyriver.services.live.records import InputRecord
 from skyriver.services.live.service import ChannelDraft
@@ -25,6 +26,7 @@ from skyriver.services.live.settings import LiveSettings
 from tests.services.live.hand_cloud import HandCloud, small_cloud, station, transcoder
 
 T0 = datetime(2026, 5, 1, 12, tzinfo=UTC)
+HOLD_WITH_SLATE = hold_of(SLATE_MINUTES)
 
 
 class Clock:
@@ -80,11 +82,11 @@ async def test_a_stations_event_reaches_the_plan_through_the_store(store: Store,
     clock.pass_s(60)
     await live.take(said(channel_id, "stopped"))
     async with store.session() as session:
-        row = await session.get(InputRecord, channel_id)
+        row = await session.get(InputRecord, (channel_id, "main"))
     assert row is not None
     assert (row.node_id, row.since, row.ended_at) == ("n1", T0, T0 + timedelta(seconds=60))
-    assert await wanted(store, hand, clock() + HOLD / 2) == {"live.station", "live.transcoder"}
-    assert await wanted(store, hand, clock() + HOLD) == {"live.station"}
+    assert await wanted(store, hand, clock() + HOLD) == {"live.station", "live.transcoder"}
+    assert await wanted(store, hand, clock() + HOLD_WITH_SLATE) == {"live.station"}
 
 
 async def test_a_republish_in_time_keeps_the_state_and_the_transcoder(
@@ -117,7 +119,7 @@ async def test_a_hold_that_ends_has_the_plan_made_anew(store: Store, channel_id:
     await live.take(said(channel_id, "stopped"))
     await live.tick()
     plans = hand.plans
-    clock.pass_s(HOLD.total_seconds())
+    clock.pass_s(HOLD_WITH_SLATE.total_seconds())
     await live.tick()
     assert hand.plans == plans + 1
     assert live.seen(channel_id).state is ChannelState.OFFLINE

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from skyriver.platform.workloads.model import NodeState, ObservedNode, ObservedState, ObservedWorkload, WorkloadState
-from skyriver.services.live.model import HOLD, ChannelState
-from skyriver.services.live.sight import GRACE, InputChange, Lives, see
+from skyriver.services.live.model import HOLD, ChannelState, InputName
+from skyriver.services.live.seen import see
+from skyriver.services.live.sight import GRACE, InputChange, Lives
 
 T0 = datetime(2026, 5, 1, 12, tzinfo=UTC)
 PUBLISHER = {
@@ -46,8 +47,8 @@ def station(
     return workload(
         "live.station",
         node_id,
-        spec={"channels": [{"channel_id": c} for c in carries]},
-        metrics={"channels": {c: PUBLISHER for c in publishing}},
+        spec={"channels": [{"channel_id": c, "input": name} for c in carries for name in ("main", "backup")]},
+        metrics={"inputs": {c if "/" in c else f"{c}/main": PUBLISHER for c in publishing}},
         **other,
     )
 
@@ -129,7 +130,7 @@ def test_an_input_first_seen_in_metrics_has_its_own_name() -> None:
     lives = Lives()
     began = after(-20)
     said = {**PUBLISHER, "since_us": int(began.timestamp() * 1e6)}
-    silent = replace(station(), metrics={"channels": {"ch_1": said}})
+    silent = replace(station(), metrics={"inputs": {"ch_1/main": said}})
     assert lives.look(moment(silent), T0) == [InputChange("ch_1", "n1", began, None)]
     goodbye = {"channel_id": "ch_1", "state": "stopped", "since_us": said["since_us"]}
     assert lives.on_input_event(station(), goodbye, after(1)) == InputChange("ch_1", "n1", began, after(1))
@@ -151,12 +152,19 @@ def test_a_station_is_believed_only_about_channels_it_carries() -> None:
 
 
 @pytest.mark.parametrize(
-    "event", [{}, {"channel_id": 7}, {"channel_id": "ch_1"}, {"channel_id": "ch_1", "state": "odd"}]
+    "event",
+    [
+        {},
+        {"channel_id": 7},
+        {"channel_id": "ch_1"},
+        {"channel_id": "ch_1", "state": "odd"},
+        {"channel_id": "ch_1", "state": "started", "input": "spare"},
+    ],
 )
 def test_nonsense_from_a_station_changes_nothing(event: dict[str, Any]) -> None:
     lives = Lives()
     assert lives.on_input_event(station(), event, T0) is None
-    broken = replace(station(), metrics={"channels": {"ch_1": 7}})
+    broken = replace(station(), metrics={"inputs": {"ch_1/main": 7}})
     assert lives.look(moment(broken, replace(transcoder(), metrics={"renditions": [1, None]})), T0) == []
 
 
@@ -254,3 +262,47 @@ def test_what_is_seen_of_a_channel_is_its_own_and_by_site() -> None:
     assert seen.renditions == [{"name": "360p", "bitrate_bps": 800_000, "fps": 30.0}]
     nothing = see("ch_3", lives.life("ch_3"), observed)
     assert (nothing.state, nothing.input, nothing.viewers) == (ChannelState.OFFLINE, None, 0)
+
+
+def test_the_two_inputs_of_a_channel_come_and_go_by_themselves() -> None:
+    lives = Lives()
+    main, backup = station("ch_1"), station("ch_1/backup", node_id="n2")
+    observed = ObservedState((seen_on(main), seen_on(backup)))
+    started = lives.look(observed, T0)
+    assert {(c.input, c.node_id, c.ended_at) for c in started} == {
+        (InputName.MAIN, "n1", None),
+        (InputName.BACKUP, "n2", None),
+    }
+    gone = {"channel_id": "ch_1", "input": "main", "state": "stopped"}
+    assert lives.on_input_event(main, gone, after(5)) == InputChange("ch_1", "n1", T0, after(5))
+    assert lives.life("ch_1").has_input
+    assert lives.publisher_node_id("ch_1") is None
+    assert lives.publisher_node_id("ch_1", InputName.BACKUP) == "n2"
+
+
+def test_the_active_input_is_the_one_that_the_transcoder_shows() -> None:
+    lives = Lives()
+    on_backup = replace(transcoder(), metrics={**transcoder().metrics, "active": "backup"})
+    observed = ObservedState((seen_on(station("ch_1"), on_backup), seen_on(station("ch_1/backup", node_id="n2"))))
+    lives.look(observed, T0)
+    seen = see("ch_1", lives.life("ch_1"), observed)
+    assert {name: (i.active, i.site) for name, i in seen.inputs.items()} == {
+        InputName.MAIN: (False, "site-n1"),
+        InputName.BACKUP: (True, "site-n2"),
+    }
+    assert seen.active is seen.inputs[InputName.BACKUP]
+    assert not seen.on_slate
+
+
+def test_a_channel_without_input_shows_its_slate_until_the_hold_ends() -> None:
+    lives = Lives()
+    lives.look(moment(station("ch_1"), transcoder()), T0)
+    lives.hold("ch_1", timedelta(minutes=5))
+    slate = replace(transcoder(), metrics={**transcoder().metrics, "active": "slate"})
+    observed = moment(station(), slate)
+    lives.look(observed, after(10))
+    assert lives.held() == {"ch_1"}
+    seen = see("ch_1", lives.life("ch_1"), observed)
+    assert (seen.state, seen.on_slate, seen.inputs, seen.input) == (ChannelState.LIVE, True, {}, None)
+    lives.look(observed, after(10 + 300))
+    assert not see("ch_1", lives.life("ch_1"), observed).on_slate

@@ -1,4 +1,4 @@
-"""What a live channel is, in pure code: its names, policies and ladders (its life: `life`). No I/O, no clock of its own."""
+"""What a live channel is, in pure code: its names, policies and ladders. Its life is in `life`. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 
 HOLD = timedelta(seconds=30)
@@ -169,6 +169,11 @@ def space_of(channel_id: str) -> str:
 def ingest_space_of(channel_id: str) -> str:
     """The space between a channel's station and its transcoder. No viewer's grant opens it."""
     return f"ingest/{channel_id}"
+
+
+def input_id(channel_id: str, name: InputName) -> str:
+    """Names one input of one channel."""
+    return f"{channel_id}/{name.value}"
 
 
 def channel_of(space: str) -> str | None:

@@ -21,13 +21,16 @@ from skyriver.kernel.errors import SkyriverError
 from skyriver.platform.store import Store
 from skyriver.platform.web import EventHub
 from skyriver.platform.workloads.hearing import WorkloadEvent
+from skyriver.platform.workloads.model import ObservedNode
 from skyriver.services.live.allowance import Allowance
 from skyriver.services.live.cloud import Cloud
-from skyriver.services.live.intents import STATION, home_node, rtmp_url
-from skyriver.services.live.model import ChannelState
+from skyriver.services.live.intents import STATION, IngestUrls, backup_node, home_node, ingest_urls
+from skyriver.services.live.life import hold_of
+from skyriver.services.live.model import ChannelState, InputName
 from skyriver.services.live.records import ChannelRecord, InputRecord
+from skyriver.services.live.seen import Seen, see
 from skyriver.services.live.settings import LiveSettings
-from skyriver.services.live.sight import InputChange, Lives, Seen, see
+from skyriver.services.live.sight import InputChange, Lives
 
 TICK_S = 1.0
 log = logging.getLogger(__name__)
@@ -50,7 +53,7 @@ class Live:
         self._store = store
         self._hub = hub
         self._lives = Lives()
-        self._unwritten: dict[str, InputChange] = {}
+        self._unwritten: dict[tuple[str, InputName], InputChange] = {}
         self._wanted: set[str] = set()
         self._shown: dict[str, dict[str, Any]] = {}
 
@@ -58,11 +61,25 @@ class Live:
         """One channel as it is now."""
         return see(channel_id, self._lives.life(channel_id), self.cloud.observed)
 
-    def rtmp_url(self, channel_id: str) -> str | None:
-        """Where the channel's publisher goes; None while there is no core node."""
+    def homes(self, channel_id: str) -> dict[InputName, ObservedNode | None]:
+        """The nodes where the publishers of the channel's inputs go; None while there is no core node."""
         observed = self.cloud.observed
-        home = home_node(channel_id, observed, input_node_id=self._lives.publisher_node_id(channel_id))
-        return rtmp_url(home, observed, self.settings.rtmp_port) if home else None
+        main, backup = (self._lives.publisher_node_id(channel_id, name) for name in (InputName.MAIN, InputName.BACKUP))
+        home = home_node(channel_id, observed, input_node_id=main)
+        return {
+            InputName.MAIN: home,
+            InputName.BACKUP: backup_node(channel_id, observed, home, input_node_id=backup),
+        }
+
+    def ingest_urls(self, channel_id: str, name: InputName = InputName.MAIN) -> IngestUrls | None:
+        """Where the input's publisher goes; None while there is no core node."""
+        home = self.homes(channel_id)[name]
+        return ingest_urls(home, self.cloud.observed, self.settings.doors) if home else None
+
+    def rtmp_url(self, channel_id: str, name: InputName = InputName.MAIN) -> str | None:
+        """The same for RTMP alone, which every station has."""
+        urls = self.ingest_urls(channel_id, name)
+        return urls.rtmp if urls else None
 
     def plan_after_commit(self, session: AsyncSession) -> None:
         """Have the plan made anew once this session's changes are stored: before that, a planner would not see them."""
@@ -90,23 +107,27 @@ class Live:
         """Remember what was written down, so that no running show is lost with the process that watched it."""
         async with self._store.session() as session:
             rows = (await session.scalars(select(InputRecord))).all()
+            query = select(ChannelRecord.id, ChannelRecord.slate_minutes)
+            minutes = {channel_id: minutes for channel_id, minutes in await session.execute(query)}
         now = self._now()
         for row in rows:
-            self._lives.restore(InputChange(row.channel_id, row.node_id, row.since, row.ended_at), now)
+            change = InputChange(row.channel_id, row.node_id, row.since, row.ended_at, InputName(row.input))
+            self._lives.restore(change, now, hold_of(minutes.get(row.channel_id, 0)))
 
     async def take(self, news: WorkloadEvent) -> None:
         """Act on one station's event: this is the short way from a publisher's first byte to its transcoder."""
         change = self._lives.on_input_event(news.workload, news.body, self._now())
         if change is not None:
-            self._unwritten[change.channel_id] = change
+            self._unwritten[change.channel_id, change.input] = change
             await self._write()
         if news.body.get("state") == "refused":
             await self._tell_refusal(news.body)
 
     async def tick(self) -> None:
         """Once a second: believe the metrics, let time pass, and show everybody their channels."""
+        await self._read_holds()
         for change in self._lives.look(self.cloud.observed, self._now()):
-            self._unwritten[change.channel_id] = change
+            self._unwritten[change.channel_id, change.input] = change
         await self._write()
         wanted = self._lives.wanted()
         if wanted != self._wanted:
@@ -114,6 +135,18 @@ class Live:
             self.cloud.kick()
         if len(self._hub):
             await self._show()
+
+    async def _read_holds(self) -> None:
+        """How long the channels without a publisher wait for one: as long as their slates are shown."""
+        if not (held := self._lives.held()):
+            return
+        query = select(ChannelRecord.id, ChannelRecord.slate_minutes).where(ChannelRecord.id.in_(held))
+        try:
+            async with self._store.session() as session:
+                for channel_id, minutes in await session.execute(query):
+                    self._lives.hold(channel_id, hold_of(minutes))
+        except SkyriverError as error:
+            log.warning("could not read how long channels are held; what was read before counts: %s", error)
 
     async def _write(self) -> None:
         """Write inputs down, then have the plan made anew. A store that is away costs a delay, never a change."""
@@ -123,7 +156,7 @@ class Live:
             except SkyriverError as error:
                 log.warning("could not write an input down and will try again: %s", error)
                 return
-            del self._unwritten[change.channel_id]
+            del self._unwritten[change.channel_id, change.input]
             self.cloud.kick()
 
     async def _write_one(self, change: InputChange) -> None:
@@ -131,9 +164,9 @@ class Live:
             async with self._store.transaction() as session:
                 if await session.get(ChannelRecord, change.channel_id) is None:
                     return  # deleted while its publisher was there
-                row = await session.get(InputRecord, (change.channel_id, "main"))
+                row = await session.get(InputRecord, (change.channel_id, change.input.value))
                 if row is None:
-                    row = InputRecord(channel_id=change.channel_id, input="main")
+                    row = InputRecord(channel_id=change.channel_id, input=change.input.value)
                     session.add(row)
                 row.node_id, row.since, row.ended_at = change.node_id, change.since, change.ended_at
         except IntegrityError:

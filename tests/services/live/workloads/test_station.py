@@ -48,7 +48,7 @@ async def a_station(tmp_path: Path, **changes: Any) -> AsyncIterator[tuple[Child
         running(station.main, spec(relay.endpoint, **changes), tmp_path) as child,
     ):
         port = (await child.says("ready"))["rtmp_port"]
-        async with watching(relay.endpoint, "src", INGEST) as watcher:
+        async with watching(relay.endpoint, "main", INGEST) as watcher:
             yield child, f"rtmp://127.0.0.1:{port}/live", relay.endpoint, watcher
 
 
@@ -62,7 +62,7 @@ async def test_a_push_becomes_src(tmp_path: Path) -> None:
         video = await watcher.take("video", 75)
         sound = await watcher.take("audio", 50)
         catalog: Catalog = await watcher.catalog()
-        metrics = await child.says("metrics", lambda m: m["channels"].get("ch_1", {}).get("gop_s", 0) > 0)
+        metrics = await child.says("metrics", lambda m: m["inputs"].get("ch_1/main", {}).get("gop_s", 0) > 0)
     assert started["state"] == "started"
     assert (started["width"], started["height"], started["codec"][:5]) == (640, 360, "avc3.")
     assert set(catalog.video) == {"video"} and set(catalog.audio) == {"audio"}
@@ -74,7 +74,7 @@ async def test_a_push_becomes_src(tmp_path: Path) -> None:
     assert [p.pts for p in pictures] == sorted(f.pts_us for f in video)  # B-frames: shown in another order than sent
     assert [f.pts_us for f in video] != sorted(f.pts_us for f in video)
     assert abs(video[-1].pts_us - time.time_ns() // 1000) < 10_000_000
-    seen = metrics["channels"]["ch_1"]
+    seen = metrics["inputs"]["ch_1/main"]
     assert seen["gop_s"] == pytest.approx(1.5, abs=0.01)
     assert (seen["audio"], seen["relays"]) == ("mp4a.40.2", 1)
 
@@ -149,7 +149,7 @@ async def test_a_second_publisher_takes_over_where_the_channel_says_so(tmp_path:
 
 async def test_a_restart_with_a_clock_set_back_does_not_go_back(tmp_path: Path) -> None:
     mark_us = time.time_ns() // 1000 + 3600 * 1_000_000  # as if the clock had been an hour ahead before
-    (tmp_path / "high-water.json").write_text(json.dumps({"ch_1": mark_us}))
+    (tmp_path / "high-water.json").write_text(json.dumps({"ch_1/main": mark_us}))
     async with a_station(tmp_path) as (_, url, _, watcher), pushing(f"{url}/{KEY}"):
         video = await watcher.take("video", 30)
     assert video[0].pts_us > mark_us

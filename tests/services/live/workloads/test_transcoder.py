@@ -46,7 +46,7 @@ async def src(relay: Endpoint, *, sound: bool = True, width: int = 960, height: 
     units = samples.video(2, width=width, height=height, gop=45, bframes=2, start_us=0)
     aac = samples.sound(2, start_us=0)
     publisher = Publisher([relay], INGEST, lambda: service_grant(INGEST))
-    broadcast = publisher.broadcast("src")
+    broadcast = publisher.broadcast("main")
     video = broadcast.video("video", VideoTrack(avc3_codec(units[0].payload) or "", width, height, FPS))
     audio = broadcast.audio("audio", AudioTrack("mp4a.40.2", 44_100, 2, aac.config)) if sound else None
 

@@ -11,18 +11,49 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from skyriver.kernel.clock import utc_now
-from skyriver.services.live.model import ProfileName, Takeover, is_wanted
+from skyriver.services.live.life import Presence, hold_of, is_wanted
+from skyriver.services.live.model import REVERT_AFTER_S, SLATE_MINUTES, InputName, InputSelect, ProfileName, Takeover
 from skyriver.services.live.records import (
     ChannelRecord,
     DetectorSettingsRecord,
     FeederRecord,
     InputRecord,
     PublishTicketRecord,
+    SlateRecord,
     StreamKeyRecord,
 )
 
 FeederKeyReader = Callable[[str], str | None]
 """Channel id -> the feeder's clear stream key, None where this process does not have it."""
+
+PassphraseReader = Callable[[StreamKeyRecord], str | None]
+"""A stream key's SRT passphrase in the clear; None where it has none, or this process cannot open it."""
+
+
+@dataclass(frozen=True)
+class InputPlan:
+    """One input of a channel: who may publish, and who does, or did last."""
+
+    key_sha256: tuple[str, ...] = ()
+    srt_passphrases: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Key, by its SHA-256, and what an SRT connection with it is encrypted with."""
+    presence: Presence | None = None
+    node_id: str | None = None
+
+    @property
+    def publisher_node_id(self) -> str | None:
+        """The node where its publisher is now."""
+        return self.node_id if self.presence is not None and self.presence.present else None
+
+
+@dataclass(frozen=True)
+class SwitchPlan:
+    """Which input is shown, and what while there is none; see `switching.selector`."""
+
+    select: InputSelect = InputSelect.AUTO
+    revert_s: int | None = REVERT_AFTER_S
+    slate_minutes: int = SLATE_MINUTES
+    slate_jpeg: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -33,25 +64,20 @@ class ChannelPlan:
     tenant_id: str
     takeover: Takeover
     profile: ProfileName
-    key_sha256: tuple[str, ...]
+    inputs: Mapping[InputName, InputPlan]
+    name: str = ""
+    switch: SwitchPlan = SwitchPlan()
     standby: bool = True
     adaptive_quality: bool = True
     loudness_lufs: int = 0
-    input_since: datetime | None = None
-    input_ended_at: datetime | None = None
-    input_node_id: str | None = None
     feeder: FeederPlan | None = None
     tickets: tuple[tuple[str, str], ...] = ()
     """Browsers that may publish now: ticket id and input."""
     detectors: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def publisher_node_id(self) -> str | None:
-        """The node where its publisher is now."""
-        return self.input_node_id if self.input_since is not None and self.input_ended_at is None else None
-
     def wants_transcoder(self, now: datetime) -> bool:
-        return is_wanted(self.input_since, self.input_ended_at, now)
+        presences = [plan.presence for plan in self.inputs.values() if plan.presence is not None]
+        return is_wanted(presences, hold_of(self.switch.slate_minutes), now)
 
 
 @dataclass(frozen=True)
@@ -64,12 +90,29 @@ class FeederPlan:
     fps: int
 
 
-async def read_plans(session: AsyncSession, feeder_key: FeederKeyReader) -> list[ChannelPlan]:
+async def read_plans(
+    session: AsyncSession, feeder_key: FeederKeyReader, srt_passphrase: PassphraseReader = lambda key: None
+) -> list[ChannelPlan]:
     """Every channel, as planning needs it; a feeder whose key this process does not have is left out."""
-    keys: dict[str, list[str]] = {}
-    for channel_id, digest in await session.execute(select(StreamKeyRecord.channel_id, StreamKeyRecord.secret_sha256)):
-        keys.setdefault(channel_id, []).append(digest)
-    inputs = {row.channel_id: row for row in (await session.scalars(select(InputRecord))).all()}
+    keys: dict[tuple[str, str], list[str]] = {}
+    passphrases: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for stored in await session.scalars(select(StreamKeyRecord)):
+        keys.setdefault((stored.channel_id, stored.input), []).append(stored.secret_sha256)
+        if (passphrase := srt_passphrase(stored)) is not None:
+            passphrases.setdefault((stored.channel_id, stored.input), []).append((stored.secret_sha256, passphrase))
+    inputs = {(row.channel_id, row.input): row for row in (await session.scalars(select(InputRecord))).all()}
+    # A picture only where it can be shown: reading all of them at each planning would cost more than the plan.
+    pictured = select(SlateRecord.channel_id, SlateRecord.jpeg).where(
+        SlateRecord.channel_id.in_({channel_id for channel_id, _ in inputs})
+    )
+    slates: dict[str, bytes] = {channel_id: jpeg for channel_id, jpeg in await session.execute(pictured)}
+
+    def input_plan(channel_id: str, name: InputName) -> InputPlan:
+        seen, allowed = inputs.get((channel_id, name)), keys.get((channel_id, name), ())
+        presence = Presence(seen.since, seen.ended_at) if seen else None
+        secrets = tuple(sorted(passphrases.get((channel_id, name), ())))
+        return InputPlan(tuple(sorted(allowed)), secrets, presence, seen.node_id if seen else None)
+
     feeders = {
         row.channel_id: FeederPlan(key, row.width, row.height, row.fps)
         for row in (await session.scalars(select(FeederRecord))).all()
@@ -90,10 +133,14 @@ async def read_plans(session: AsyncSession, feeder_key: FeederKeyReader) -> list
             standby=channel.standby,
             adaptive_quality=channel.adaptive_quality,
             loudness_lufs=channel.loudness_lufs,
-            key_sha256=tuple(sorted(keys.get(channel.id, ()))),
-            input_since=seen.since if (seen := inputs.get(channel.id)) else None,
-            input_ended_at=seen.ended_at if seen else None,
-            input_node_id=seen.node_id if seen else None,
+            inputs={name: input_plan(channel.id, name) for name in InputName},
+            name=channel.name,
+            switch=SwitchPlan(
+                InputSelect(channel.input_select),
+                channel.input_revert_s,
+                channel.slate_minutes,
+                slates.get(channel.id),
+            ),
             feeder=feeders.get(channel.id),
             tickets=tuple(sorted(tickets.get(channel.id, ()))),
             detectors=detectors.get(channel.id, {}),

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from skyriver.platform.workloads.model import ObservedNode, ObservedState, WorkloadIntent
 from skyriver.services.live.intents.channel_plan import ChannelPlan, FeederPlan
-from skyriver.services.live.intents.station import rtmp_url
+from skyriver.services.live.intents.station import Doors, rtmp_url
 
 FEEDER = "live.feeder"
 _FEEDER_CORES = 0.2
@@ -17,10 +17,10 @@ def feeder_name(channel_id: str) -> str:
 
 
 def feeder_intent(
-    channel: ChannelPlan, feeder: FeederPlan, home: ObservedNode, observed: ObservedState, rtmp_port: int
+    channel: ChannelPlan, feeder: FeederPlan, home: ObservedNode, observed: ObservedState, doors: Doors
 ) -> WorkloadIntent:
     """The channel's feeder, on its home node."""
-    spec = {"rtmp_url": rtmp_url(home, observed, rtmp_port), **asdict(feeder)}
+    spec = {"rtmp_url": rtmp_url(home, observed, doors), **asdict(feeder)}
     return WorkloadIntent(
         feeder_name(channel.channel_id),
         FEEDER,

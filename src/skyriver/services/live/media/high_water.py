@@ -1,4 +1,4 @@
-"""How far each channel's media time has come, on disk: a station that restarts never goes back.
+"""How far each input's media time has come, on disk: a station that restarts never goes back.
 
 Viewers wait for groups later than what they have; a station whose wall clock was set back by an hour while it was down
 would otherwise publish an hour of groups that nobody takes.
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class HighWater:
-    """The highest media time published, by channel. Reads at the start, writes when told to."""
+    """The highest media time published, by input id. Reads at the start, writes when told to."""
 
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / "high-water.json"

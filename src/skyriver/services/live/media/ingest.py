@@ -1,10 +1,11 @@
-"""One channel's way from its publisher into its ingest space: the broadcast `src`, which outlives each publisher.
+"""One input's way from its publisher into its channel's ingest space: a broadcast named after the input (`main` or
+`backup`), which outlives each publisher.
 
 The broadcast is opened by the first publisher and kept for `HOLD` after the last one left, so that an encoder that
 reconnects goes on in the same tracks: same `Timeline` (times only grow), same group cutters (numbers only grow).
 Video keeps the encoder's own GOPs, cut into groups at keyframes; AAC is passed through.
 
-One task reads a publication (`serve`); the server makes sure that there is at most one of them for a channel.
+One task reads a publication (`serve`); the server makes sure that there is at most one of them for an input.
 """
 
 from __future__ import annotations
@@ -19,8 +20,16 @@ from skyriver.kernel.clock import MediaClock
 from skyriver.services.live.media.flow import Flow
 from skyriver.services.live.media.groups import AudioCutter, GroupCutter
 from skyriver.services.live.media.high_water import HighWater
-from skyriver.services.live.model import HOLD, SOURCE_BROADCAST
-from skyriver.services.live.stations import AudioConfig, AudioFrame, EndReason, Publishing, VideoConfig, VideoFrame
+from skyriver.services.live.model import HOLD
+from skyriver.services.live.stations import (
+    AudioConfig,
+    AudioFrame,
+    EndReason,
+    Publication,
+    Publishing,
+    VideoConfig,
+    VideoFrame,
+)
 from skyriver.services.live.timestamps import Timeline
 
 VIDEO, AUDIO = "video", "audio"
@@ -37,18 +46,19 @@ Start = Callable[[Coroutine[None, None, None]], "asyncio.Task[None] | None"]
 log = logging.getLogger(__name__)
 
 
-class ChannelIngest:
-    """One channel of a station.
+class InputIngest:
+    """One input of a station.
 
     Args:
-        grant: the channel's service grant, asked for at each dial.
+        publication: names the input.
+        grant: the input's service grant, asked for at each dial.
         emit: sends an event to the supervisor.
         start: starts a task that may outlive a publication, in the station's task group; None when that is ending.
     """
 
     def __init__(
         self,
-        channel_id: str,
+        publication: Publication,
         space: str,
         origins: tuple[Endpoint, ...],
         grant: Callable[[], str],
@@ -57,7 +67,7 @@ class ChannelIngest:
         emit: Emit,
         start: Start,
     ) -> None:
-        self.channel_id = channel_id
+        self.channel_id, self.input, self.input_id = publication.channel_id, publication.input, publication.input_id
         self._space = space
         self._origins = origins
         self._grant = grant
@@ -67,8 +77,8 @@ class ChannelIngest:
         wall = MediaClock()
         now_us = wall.now_us()
         # A clock that was set back while we were down would put every frame hours ahead of "now": begin at the mark.
-        self._clock = MediaClock(wall_us=max(now_us, high_water.floor_us(channel_id, now_us)))
-        self._timeline = Timeline(high_water_us=high_water.floor_us(channel_id, now_us))
+        self._clock = MediaClock(wall_us=max(now_us, high_water.floor_us(self.input_id, now_us)))
+        self._timeline = Timeline(high_water_us=high_water.floor_us(self.input_id, now_us))
         self._groups, self._audio_groups = GroupCutter(), AudioCutter()
         self._out: _Out | None = None
         self._hold: asyncio.Task[None] | None = None
@@ -146,7 +156,7 @@ class ChannelIngest:
         if out is not None and out.video is not None:
             out.video.write(frame.payload, stamp.pts_us, keyframe=frame.keyframe, group=group)
             out.announce_when_whole(heard_for_us=stamp.pts_us - current.first_pts_us)
-        self._high_water.raise_to(self.channel_id, self._timeline.high_water_us)
+        self._high_water.raise_to(self.input_id, self._timeline.high_water_us)
         current.flow.add(len(frame.payload), self._clock.now_us() - now_us)
         lead_us = self._timeline.lead_us(now_us)
         if lead_us > LEAD_MAX_US:
@@ -158,14 +168,14 @@ class ChannelIngest:
         out = self._out
         if out is not None and out.audio is not None:
             out.audio.write(frame.payload, pts_us, keyframe=starts, group=group)
-        self._high_water.raise_to(self.channel_id, self._timeline.high_water_us)
+        self._high_water.raise_to(self.input_id, self._timeline.high_water_us)
         current.audio_flow.add(len(frame.payload), 0)
 
     def _describe(self, current: _Input) -> None:
         """Offer (or describe anew) what this publisher sends."""
         if self._out is None:
             publisher = Publisher(self._origins, self._space, self._grant)
-            self._out = _Out(publisher, publisher.broadcast(SOURCE_BROADCAST), self._start(publisher.run()))
+            self._out = _Out(publisher, publisher.broadcast(self.input.value), self._start(publisher.run()))
         out = self._out
         if (video := current.video) is not None:
             out.video = out.broadcast.video(VIDEO, VideoTrack(video.codec, video.width, video.height, video.fps))
@@ -177,22 +187,17 @@ class ChannelIngest:
     def _say_started(self, current: _Input) -> None:
         if not current.said:
             current.said = True
-            shape = current.shape()
-            self._emit("input", channel_id=self.channel_id, state="started", peer=current.publishing.peer, **shape)
+            self._say("started", peer=current.publishing.peer, **current.shape())
 
     def _say_ended(self, current: _Input) -> None:
         ended = current.publishing.ended
         reason = ended.reason if ended else EndReason.STOPPED
         state = "stopped" if current.said else "refused"
         message = ended.message if ended else ""
-        self._emit(
-            "input",
-            channel_id=self.channel_id,
-            state=state,
-            since_us=current.since_us,
-            reason=reason.value,
-            message=message,
-        )
+        self._say(state, since_us=current.since_us, reason=reason.value, message=message)
+
+    def _say(self, state: str, **fields: Any) -> None:
+        self._emit("input", channel_id=self.channel_id, input=self.input.value, state=state, **fields)
 
     async def _close_later(self) -> None:
         await asyncio.sleep(HOLD.total_seconds())

@@ -9,6 +9,7 @@ from fastapi import Path
 from pydantic import AfterValidator, BaseModel, Field
 
 from skyriver.platform.web.fields import Body, Name, Slug
+from skyriver.services.live.intents import IngestUrls
 from skyriver.services.live.media.avc import plays_in_browsers
 from skyriver.services.live.model import (
     PROFILES,
@@ -18,8 +19,8 @@ from skyriver.services.live.model import (
     fit_ladder,
 )
 from skyriver.services.live.records import ChannelRecord, StreamKeyRecord
+from skyriver.services.live.seen import Seen
 from skyriver.services.live.service import ChannelChange, ChannelDraft
-from skyriver.services.live.sight import Seen
 
 IdOrSlug = Annotated[str, Path(pattern=r"^[a-z0-9_-]{1,64}$", description="A channel's id or its slug.")]
 SlugInPath = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]
@@ -71,7 +72,18 @@ class ChannelPatch(Body):
 
 
 class Ingest(BaseModel):
-    rtmp_url: str | None = Field(description="The server for the encoder; null while no core node has joined.")
+    """Where encoders push to; null while no core node has joined, or where that door is shut on the channel's node."""
+
+    rtmp_url: str | None = Field(description="The server for the encoder; the stream key goes into its key field.")
+    rtmps_url: str | None = Field(description="The same over TLS.")
+    srt_url: str | None = Field(description="For SRT: add `?streamid=KEY`, and `&passphrase=…` if the key has one.")
+
+    @classmethod
+    def of(cls, urls: IngestUrls | None) -> Ingest:
+        """Nothing while there is no core node."""
+        if urls is None:
+            return cls(rtmp_url=None, rtmps_url=None, srt_url=None)
+        return cls(rtmp_url=urls.rtmp, rtmps_url=urls.rtmps, srt_url=urls.srt)
 
 
 class InputShape(BaseModel):
@@ -133,7 +145,7 @@ class CreatedStreamKey(StreamKeyShape):
     secret: str = Field(description="The key for the encoder. It is shown this once and cannot be read again.")
 
 
-def channel_shape(channel: ChannelRecord, seen: Seen, rtmp_url: str | None) -> ChannelShape:
+def channel_shape(channel: ChannelRecord, seen: Seen, urls: IngestUrls | None) -> ChannelShape:
     """A channel as the API shows it: what its tenant wants, and what is seen of it."""
     return ChannelShape(
         id=channel.id,
@@ -148,7 +160,7 @@ def channel_shape(channel: ChannelRecord, seen: Seen, rtmp_url: str | None) -> C
         loudness_lufs=channel.loudness_lufs,
         state=seen.state,
         created_at=channel.created_at,
-        ingest=Ingest(rtmp_url=rtmp_url),
+        ingest=Ingest.of(urls),
         input=InputShape.model_validate(shape) if (shape := seen.input_shape()) else None,
         viewers=seen.viewers,
         renditions=_renditions(ProfileName(channel.profile), seen),

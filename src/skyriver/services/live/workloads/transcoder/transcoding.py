@@ -13,7 +13,7 @@ from skyriver.services.live.media.avc import plays_in_browsers
 from skyriver.services.live.media.detectors import Watch
 from skyriver.services.live.media.engine import Engine
 from skyriver.services.live.media.units import AudioTrack, Encoded, Output, TrackEnded, Unit, VideoTrack
-from skyriver.services.live.model import BROADCAST, SOURCE_BROADCAST, fit_ladder
+from skyriver.services.live.model import BROADCAST, InputName, fit_ladder
 from skyriver.services.live.workloads.transcoder.output import AAC, OPUS, SOURCE, LiveBroadcast
 from skyriver.services.live.workloads.transcoder.report import REPORTED_EVERY_S, metrics
 from skyriver.services.live.workloads.transcoder.spec import TranscoderSpec
@@ -29,7 +29,9 @@ class Transcoder:
         self.spec = spec
         self._channel = channel
         self._publisher = Publisher(spec.origins, spec.space, lambda: self.spec.grant)
-        self._subscriber = Subscriber(spec.origins, spec.ingest_space, lambda: self.spec.ingest_grant, SOURCE_BROADCAST)
+        self._subscriber = Subscriber(
+            spec.origins, spec.ingest_space, lambda: self.spec.ingest_grant, InputName.MAIN.value
+        )
         self._live = LiveBroadcast(self._publisher.broadcast(BROADCAST), MediaClock(), cost=spec.cost)
         self._engine: Engine | None = None
         self._watch = Watch(spec.detectors)
@@ -78,6 +80,7 @@ class Transcoder:
                 self.spec.renditions,
                 sink,
                 opus_bitrate_bps=self.spec.opus_bitrate_bps,
+                adaptive_quality=self.spec.adaptive_quality,
                 fps=(video.framerate if video else None) or 30.0,
                 observer=self._watch,
             )
