@@ -16,6 +16,7 @@ import { theme } from "./theme";
 const Channels = lazy(() => import("../pages/Channels"));
 const NewChannel = lazy(() => import("../pages/NewChannel"));
 const ChannelPage = lazy(() => import("../pages/ChannelPage"));
+const Studio = lazy(() => import("../pages/Studio"));
 const Sites = lazy(() => import("../pages/Sites"));
 const UsagePage = lazy(() => import("../pages/UsagePage"));
 const ApiKeys = lazy(() => import("../pages/ApiKeys"));
@@ -78,6 +79,7 @@ function SignedIn() {
             <NewChannel />
           </Route>
           <Route path="/channels/:slug">{({ slug }) => <ChannelPage key={slug} slug={slug} />}</Route>
+          <Route path="/studio/:slug">{({ slug }) => <Studio key={slug} slug={slug} />}</Route>
           <Route path="/sites">
             <Sites />
           </Route>
