@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 from skyriver.services.live.delivery.http import MAX_HEAD_BYTES, BadRequest, Request, Response, parse_head, refusal
 
@@ -72,9 +72,8 @@ class Connection(asyncio.Protocol):
     # -- the transport ---------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are of no such class
+        self._transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
         self._since_s = self._now_s()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -15,7 +15,7 @@ import asyncio
 import logging
 import os
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,26 +112,29 @@ class DeliveryWorkload:
 
     async def _listen(self) -> None:
         port = int(self._spec.get("port") or 0)
+        ports = (port, port + 1) if port else (0,)
         if self._certificate.operator_owned:
-            secure = await self._bind(port, self._tls)
-            url = secure_url = self._url("https", secure)
+            bound = await self._bind(ports, self._tls)
+            url = secure_url = self._url("https", bound)
         else:
-            plain = await self._bind(port, None)
-            secure = await self._bind(port + 1 if port else 0, self._tls)
-            url, secure_url = self._url("http", plain), self._url("https", secure)
-        bound = secure if self._certificate.operator_owned else plain
+            bound = await self._bind(ports, None)
+            # The one that is left, or any: nobody's player counts on a certificate that nobody knows.
+            left = [port for port in ports if port not in (0, bound)]
+            secure = await self._bind((*left, 0), self._tls)
+            url, secure_url = self._url("http", bound), self._url("https", secure)
         self._channel.emit("ready", url=url, secure_url=secure_url, port=bound, pid=os.getpid())
 
-    async def _bind(self, port: int, tls: ssl.SSLContext | None) -> int:
+    async def _bind(self, ports: Sequence[int], tls: ssl.SSLContext | None) -> int:
+        """Listen on the first of these that can be had. On loopback any other port is as good: no firewall counts on
+        them there."""
         host = str(self._spec["host"])
-        try:
-            return await self._server.listen(host, port, tls)
-        except WorldBroke as error:
-            if not port or host not in ("127.0.0.1", "::1"):
-                raise
-            # No firewall counts on ports of the loopback: any free one is better than none there.
-            log.warning("%s Another port is taken.", error)
-            return await self._server.listen(host, 0, tls)
+        candidates = (*ports, 0) if host in ("127.0.0.1", "::1") and ports[-1] else ports
+        for port in candidates[:-1]:
+            try:
+                return await self._server.listen(host, port, tls)
+            except WorldBroke as error:
+                log.info("%s The next port is tried.", error.message)
+        return await self._server.listen(host, candidates[-1], tls)
 
     def _url(self, scheme: str, port: int) -> str:
         host = self._advertise_host
