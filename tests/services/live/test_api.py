@@ -14,6 +14,7 @@ import pytest
 from skyriver.fabric.grants import Verifier
 from skyriver.kernel.clock import utc_now
 from skyriver.kernel.errors import NotAllowed
+from skyriver.platform.alarms.part import PART as ALARMS
 from skyriver.platform.fabric_keys import GrantKeys
 from skyriver.platform.fabric_keys.part import PART as FABRIC_KEYS
 from skyriver.platform.store import Store
@@ -48,7 +49,9 @@ class Scene:
 @pytest.fixture
 async def scene(store: Store, tmp_path: Path) -> AsyncIterator[Scene]:
     hand = HandCloud(small_cloud())
-    async with open_cloud(store, tmp_path, parts=(FABRIC_KEYS,), services=(live_service(lambda _: hand),)) as cloud:
+    async with open_cloud(
+        store, tmp_path, parts=(FABRIC_KEYS, ALARMS), services=(live_service(lambda _: hand),)
+    ) as cloud:
         yield Scene(
             cloud,
             hand,
@@ -82,7 +85,11 @@ class TestChannels:
             "loudness_lufs": 0,
             "state": "offline",
             "created_at": "",
-            "ingest": {"rtmp_url": "rtmp://127.0.0.1:1935/live"},
+            "ingest": {
+                "rtmp_url": "rtmp://127.0.0.1:1935/live",
+                "rtmps_url": "rtmps://127.0.0.1:1936/live",
+                "srt_url": "srt://127.0.0.1:8890",
+            },
             "input": None,
             "viewers": 0,
             "renditions": [

@@ -43,7 +43,7 @@ class LiveProcess:
         """What should run for live channels now."""
         feeder_key = self._feeder_keys.read if self._feeder_keys else lambda _channel_id: None
         plans = await read_plans(session, feeder_key)
-        return plan_live(plans, observed, now=utc_now(), rtmp_port=self._settings.rtmp_port)
+        return plan_live(plans, observed, now=utc_now(), doors=self._settings.doors)
 
 
 def live_service(find_cloud: Callable[[Runtime], Cloud] = cloud_of) -> Service:

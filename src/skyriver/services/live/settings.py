@@ -8,9 +8,16 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from skyriver.kernel.errors import InvalidInput
-from skyriver.services.live.intents import DEFAULT_RTMP_PORT
+from skyriver.services.live.intents import Doors
 
 RTMP_PORT_VARIABLE = "SKYRIVER_RTMP_PORT"
+VARIABLES = {
+    "rtmp_port": RTMP_PORT_VARIABLE,
+    "rtmps_port": "SKYRIVER_RTMPS_PORT",
+    "srt_port": "SKYRIVER_SRT_PORT",
+    "srt_latency_ms": "SKYRIVER_SRT_LATENCY_MS",
+}
+_DOORS = Doors()
 
 
 class LiveSettings(BaseModel):
@@ -18,19 +25,28 @@ class LiveSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    rtmp_port: int = Field(default=DEFAULT_RTMP_PORT, ge=0, le=65535, description="TCP port of every station; 0: any.")
+    rtmp_port: int = Field(default=_DOORS.rtmp_port, ge=0, le=65535, description="TCP port of every station; 0: any.")
+    rtmps_port: int = Field(default=_DOORS.rtmps_port, ge=0, le=65535, description="TCP port of RTMP over TLS; 0: any.")
+    srt_port: int = Field(default=_DOORS.srt_port, ge=0, le=65535, description="UDP port of every station; 0: any.")
+    srt_latency_ms: int = Field(default=_DOORS.srt_latency_ms, ge=20, le=8000, description="Time for a lost packet.")
+
+    @property
+    def doors(self) -> Doors:
+        """The ports of stations."""
+        return Doors(self.rtmp_port, self.rtmps_port, self.srt_port, self.srt_latency_ms)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> LiveSettings:
-        """Settings from `SKYRIVER_RTMP_PORT`.
+        """Settings from `VARIABLES`.
 
         Raises:
-            InvalidInput: it is not a port.
+            InvalidInput: one of them is no number, or out of its range.
         """
-        text = environment.get(RTMP_PORT_VARIABLE)
+        given = {field: text for field, name in VARIABLES.items() if (text := environment.get(name))}
         try:
-            return cls() if not text else cls.model_validate({"rtmp_port": text})
+            return cls.model_validate(given)
         except ValidationError as error:
-            raise InvalidInput(
-                f"{RTMP_PORT_VARIABLE}={text!r} is not a TCP port.", hint="Use a number from 0 to 65535, e.g. 1935."
-            ) from error
+            field = str(error.errors()[0]["loc"][0])
+            hint = "Use a number from 20 to 8000." if field == "srt_latency_ms" else "Use a number from 0 to 65535."
+            what = "number of milliseconds" if field == "srt_latency_ms" else "port"
+            raise InvalidInput(f"{VARIABLES[field]}={given[field]!r} is not a {what}.", hint=hint) from error

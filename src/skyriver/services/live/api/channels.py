@@ -38,7 +38,7 @@ router = APIRouter(prefix="/v1", tags=["live"])
 
 
 def _shape(live: Live, channel: ChannelRecord) -> ChannelShape:
-    return channel_shape(channel, live.seen(channel.id), live.rtmp_url(channel.id))
+    return channel_shape(channel, live.seen(channel.id), live.ingest_urls(channel.id))
 
 
 # --- channels -----------------------------------------------------------------------------------------------------

@@ -20,5 +20,6 @@ from __future__ import annotations
 
 from skyriver.services.live.stations.rtmp.limits import Limits
 from skyriver.services.live.stations.rtmp.server import RtmpServer
+from skyriver.services.live.stations.rtmp.tls import TlsPort
 
-__all__ = ["Limits", "RtmpServer"]
+__all__ = ["Limits", "RtmpServer", "TlsPort"]

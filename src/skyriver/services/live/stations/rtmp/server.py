@@ -6,6 +6,7 @@ import asyncio
 import errno
 import logging
 import socket
+import ssl
 
 from skyriver.kernel.errors import WorldBroke
 from skyriver.services.live.stations.access import Refusal
@@ -29,10 +30,17 @@ class RtmpServer:
         reception: who may publish, and what is done with what they send.
         host, port: where to listen; port 0 takes a free one.
         limits: what publishers may use.
+        tls: makes this an RTMPS port.
     """
 
     def __init__(
-        self, reception: Reception, *, host: str = "127.0.0.1", port: int = 1935, limits: Limits | None = None
+        self,
+        reception: Reception,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 1935,
+        limits: Limits | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.monotonic = reception.monotonic
@@ -41,6 +49,7 @@ class RtmpServer:
         self.reception = reception
         self._host = host
         self._port = port
+        self._tls = tls
         self._sessions: set[Session] = set()
         self._server: asyncio.Server | None = None
         self._bound_port = 0
@@ -74,7 +83,13 @@ class RtmpServer:
             raise _cannot_listen(self._host, self._port, error) from error
         self._bound_port = listener.getsockname()[1]
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Session(self), sock=listener, start_serving=False)
+        self._server = await loop.create_server(
+            lambda: Session(self),
+            sock=listener,
+            start_serving=False,
+            ssl=self._tls,
+            ssl_handshake_timeout=self.limits.setup_timeout_s if self._tls else None,
+        )
 
     async def run(self) -> None:
         """Serve until cancelled; then every publication ends with STOPPED, and its task may finish."""

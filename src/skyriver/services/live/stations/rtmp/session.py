@@ -193,7 +193,7 @@ class Session(asyncio.BufferedProtocol):
             return
         self._hang_up_by = self._server.monotonic() + self._server.limits.close_linger_s
         self._connection.take_output()
-        if self._transport.is_closing():
+        if self._transport.is_closing() or not self._transport.can_write_eof():  # TLS has no half-closed connections
             return
         try:
             self._transport.write_eof()
