@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skyriver.kernel.errors import Conflict, NotFound, TooMany
+from skyriver.kernel.errors import Conflict, NotFound, NotReady, TooMany
 
 
 class ChannelNotFound(NotFound):
@@ -44,6 +44,33 @@ class TooManyStreamKeys(Conflict):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"A channel can have {limit} stream keys.", hint="Revoke one that is no longer used.")
+
+
+class PublishTicketNotFound(NotFound):
+    code = "publish_ticket_not_found"
+
+    def __init__(self, ticket_id: str) -> None:
+        super().__init__(
+            f"This channel has no publish ticket {ticket_id!r}.",
+            hint="It has ended or was revoked: ask for a new one with POST /v1/channels/{id}/publish-ticket.",
+        )
+
+
+class TooManyPublishTickets(Conflict):
+    code = "too_many_publish_tickets"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"{limit} browsers have a ticket for this channel already.",
+            hint="Close studios that are no longer used; a forgotten ticket ends by itself within the hour.",
+        )
+
+
+class NoOrigin(NotReady):
+    code = "no_origin"
+
+    def __init__(self) -> None:
+        super().__init__("No relay can take a publisher at this moment.", hint="Try again in a second.")
 
 
 class NothingToKill(Conflict):
