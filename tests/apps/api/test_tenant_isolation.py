@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -24,11 +25,13 @@ from skyriver.platform.identity import ROLES, Role
 from skyriver.platform.store import Store
 from skyriver.platform.web.pages import encode_cursor
 from skyriver.platform.webhooks.records import WebhookDeliveryRecord, WebhookEventRecord
+from skyriver.services.live.records import PublishTicketRecord
 from tests.clouds import PASSWORD, Cloud, TenantInTest
 
 Access = str
 """`open`: without a credential; a role: at least that one; `operator`: an admin of the operator's tenant; `node`."""
 
+HOUR = timedelta(hours=1)
 NAME = "Crimson Secret"
 """In the names of all that red owns: it must never be in an answer to somebody else."""
 
@@ -135,6 +138,13 @@ CASES: dict[tuple[str, str], Case] = {
     ("POST", "/v1/channels/{id_or_slug}/stream-keys"): Case("member", names=True, body={"name": "mine"}),
     ("POST", "/v1/channels/{id_or_slug}/stream-keys/{key_id}/rotate"): Case("member", names=True),
     ("DELETE", "/v1/channels/{id_or_slug}/stream-keys/{key_id}"): Case("member", names=True),
+    ("GET", "/v1/channels/{id_or_slug}/sight"): Case("viewer", names=True),
+    ("GET", "/v1/channels/{id_or_slug}/qoe"): Case("viewer", names=True),
+    ("GET", "/v1/channels/{id_or_slug}/detectors"): Case("viewer", names=True),
+    ("PUT", "/v1/channels/{id_or_slug}/detectors"): Case("member", names=True, body={"enabled": False}),
+    ("POST", "/v1/public/beacons"): Case("open", body={"token": "a guess"}),
+    ("POST", "/v1/channels/{id_or_slug}/publish-ticket"): Case("member", names=True),
+    ("DELETE", "/v1/channels/{id_or_slug}/publish-ticket/{ticket_id}"): Case("member", names=True),
     ("POST", "/v1/channels/{id_or_slug}/watch"): Case("viewer", names=True),
     ("POST", "/v1/public/{tenant_slug}/{channel_slug}/watch"): Case("open", names=True),
     ("POST", "/v1/channels/{id_or_slug}/drill"): Case("admin", names=True, body={"stage": "transcoder"}),
@@ -163,7 +173,7 @@ async def furnish(cloud: Cloud) -> Things:
     channel_id = channel.json()["channel"]["id"]
     stream_key = await owner.post(f"/v1/channels/{channel_id}/stream-keys", json={"name": NAME})
     assert stream_key.status_code == 201
-    told = await _furnish_alarm_and_webhook(cloud, owner)
+    told = await _furnish_alarm_and_webhook(cloud, owner) | await _furnish_ticket(cloud, channel_id)
     return Things(
         parameters={
             "user_id": user.json()["id"],
@@ -176,6 +186,15 @@ async def furnish(cloud: Cloud) -> Things:
         },
         secrets={"secret@red.test", key.json()["secret"], channel.json()["stream_key"], stream_key.json()["secret"]},
     )
+
+
+async def _furnish_ticket(cloud: Cloud, channel_id: str) -> dict[str, str]:
+    """A browser's right to publish; made by hand, since the route needs a relay."""
+    async with cloud.store.transaction() as session:
+        ticket = PublishTicketRecord(channel_id=channel_id, input="main", jti="red.1", expires_at=utc_now() + HOUR)
+        session.add(ticket)
+        await session.flush()
+        return {"ticket_id": ticket.id}
 
 
 async def _furnish_alarm_and_webhook(cloud: Cloud, owner: httpx.AsyncClient) -> dict[str, str]:
@@ -214,6 +233,7 @@ def address(template: str, things: Things) -> str:
         alarm_id=ids["alarm_id"],
         webhook_id=ids["webhook_id"],
         delivery_id=ids["delivery_id"],
+        ticket_id=ids["ticket_id"],
         workload_id="wl_0000000000000000",
     )
 

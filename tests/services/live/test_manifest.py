@@ -10,6 +10,7 @@ import pytest
 from skyriver.apps.api.composition import SERVICES
 from skyriver.apps.workload.registry import KINDS, workload_main
 from skyriver.kernel.errors import InvalidInput
+from skyriver.platform.alarms.part import PART as ALARMS
 from skyriver.platform.fabric_keys.part import PART as FABRIC_KEYS
 from skyriver.platform.identity import Principal
 from skyriver.platform.store import Store
@@ -37,7 +38,7 @@ async def test_intents_know_the_settings_and_the_feeders_key(
     monkeypatch.setenv(RTMP_PORT_VARIABLE, "2935")
     hand = HandCloud(small_cloud())
     service = live_service(lambda _runtime: hand)
-    async with open_cloud(store, tmp_path, parts=(FABRIC_KEYS,), services=(service,)) as cloud:
+    async with open_cloud(store, tmp_path, parts=(FABRIC_KEYS, ALARMS), services=(service,)) as cloud:
         owner = Principal("service", "test", cloud.operator.id, "owner", is_operator=True)
         channel_id = await ensure_demo(store, owner, FeederKeys(tmp_path))
         observed = dataclasses.replace(ObservedState(hand.nodes), grant_minter=lambda *_: "grant")

@@ -79,6 +79,10 @@ class GrantKeys:
         self._jwks = {"keys": [row.public_jwk for row in live]}
         self._signing = next((key for row in live if row.retired_at is None and (key := self._open(row))), None)
 
+    def derive_key(self, purpose: str) -> bytes:
+        """A symmetric key of 32 bytes, for `purpose` alone: the same in every API process of this cloud."""
+        return self._seal.derive(purpose)
+
     def jwks(self) -> dict[str, Any]:
         """The JWK Set (RFC 7517) that relays verify grants with."""
         return self._jwks

@@ -7,7 +7,9 @@ import secrets
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from skyriver.kernel.errors import WorldBroke
 
@@ -27,7 +29,8 @@ class Seal:
     def __init__(self, path: Path) -> None:
         self._file = f"{path.parent.name}/{path.name}"
         try:
-            self._cipher = AESGCM(_read_or_make(path))
+            self._key = _read_or_make(path)
+            self._cipher = AESGCM(self._key)
         except OSError as error:
             raise WorldBroke(
                 f"Reading the key file {path} failed: {error.strerror}.",
@@ -42,6 +45,10 @@ class Seal:
         """Sealed `secret`; `label` (the key's id) is bound to it, so that seals cannot be swapped between rows."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, secret, label.encode())
+
+    def derive(self, purpose: str) -> bytes:
+        """A key of 32 bytes for another purpose, the same in every process that has this key file (HKDF, RFC 5869)."""
+        return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=purpose.encode()).derive(self._key)
 
     def open(self, sealed: bytes, label: str) -> bytes:
         """What was sealed.

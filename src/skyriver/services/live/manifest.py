@@ -8,12 +8,17 @@ from contextlib import asynccontextmanager
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from skyriver.kernel.clock import utc_now
+from skyriver.platform.alarms import AlarmDesk
 from skyriver.platform.manifest import Component, Service
 from skyriver.platform.web import Runtime
 from skyriver.platform.workloads import ObservedState, WorkloadIntent
 from skyriver.services.live import api
 from skyriver.services.live.cloud import Cloud, cloud_of
 from skyriver.services.live.demo import FeederKeys
+from skyriver.services.live.eyes.beacons import BeaconAllowance
+from skyriver.services.live.eyes.rollup import QoeRollup
+from skyriver.services.live.eyes.telling import EVENTS
+from skyriver.services.live.eyes.watching import ChannelEyes
 from skyriver.services.live.intents import FEEDER, STATION, TRANSCODER, plan_live, read_plans
 from skyriver.services.live.intents.recorder import RECORDER
 from skyriver.services.live.meters import METERS
@@ -37,7 +42,10 @@ class LiveProcess:
         live = Live(runtime.store, runtime.hub, self._find_cloud(runtime), self._settings, runtime.now)
         live.cloud.add_total("channels_live", lambda _observed: live.channels_live())
         runtime.provide(live)
-        yield (live,)
+        qoe = QoeRollup(runtime.store, now=runtime.now)
+        runtime.provide(qoe)
+        runtime.provide(BeaconAllowance())
+        yield (live, ChannelEyes(runtime.store, runtime.get(AlarmDesk), live), qoe)
 
     async def intents(self, session: AsyncSession, observed: ObservedState) -> list[WorkloadIntent]:
         """What should run for live channels now."""
@@ -57,6 +65,7 @@ def live_service(find_cloud: Callable[[Runtime], Cloud] = cloud_of) -> Service:
         intents=process.intents,
         open=process.open,
         console_pages=("channels",),
+        webhook_events=EVENTS,
     )
 
 

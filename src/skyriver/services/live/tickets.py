@@ -8,6 +8,7 @@ from datetime import timedelta
 from skyriver.platform.dispatch import RankedEdge, Viewer
 from skyriver.platform.fabric_keys import GrantKeys
 from skyriver.services.live.cloud import Cloud
+from skyriver.services.live.eyes.beacons import BEACON_KEY, BeaconTokens
 from skyriver.services.live.model import ChannelState, space_of
 from skyriver.services.live.records import ChannelRecord
 from skyriver.services.live.shapes.watching import EdgeShape, WatchTicket
@@ -44,6 +45,7 @@ def issue_ticket(
         space=space,
         grant=grant.token,
         expires_at=grant.expires_at,
+        beacon_token=BeaconTokens(grants.derive_key(BEACON_KEY)).make(channel.id, grant.expires_at),
         state=state,
         edges=_edge_shapes(edges),
         latency_target_ms=LATENCY_TARGET_MS,

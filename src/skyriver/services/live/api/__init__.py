@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from skyriver.services.live.api import channels, drills, watching
+from skyriver.services.live.api import channels, drills, eyes, watching
 
-ROUTERS = (channels.router, watching.router, drills.router)
+ROUTERS = (channels.router, watching.router, drills.router, eyes.router)
 
 __all__ = ["ROUTERS"]

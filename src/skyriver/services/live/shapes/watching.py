@@ -41,3 +41,4 @@ class WatchTicket(BaseModel):
     state: ChannelState
     edges: list[EdgeShape]
     latency_target_ms: int
+    beacon_token: str = Field(description="For POST /v1/public/beacons: how the viewing is going.")

@@ -1,0 +1,71 @@
+"""One channel at this moment, put together from everybody who sees something of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from skyriver.platform.workloads import ObservedState
+from skyriver.services.live.eyes.conditions import states_of
+from skyriver.services.live.eyes.rollup import QoeAnswer
+from skyriver.services.live.seen import Seen
+from skyriver.services.live.shapes.eyes import (
+    ChannelSight,
+    InputSeen,
+    RenditionSeen,
+    StageShape,
+    ViewersSeen,
+    arrivals_shape,
+    sound_shape,
+)
+from skyriver.services.live.sight import number
+
+ELSEWHERE = ("", "")
+
+
+def site_of(observed: ObservedState, node_id: str) -> tuple[str, str]:
+    """Site and region of an edge; empty where a player names none that there is, so that nobody can invent places."""
+    node = observed.node(node_id) if node_id else None
+    return (node.site_slug, node.region) if node is not None else ELSEWHERE
+
+
+def channel_sight(seen: Seen, report: Mapping[str, Any], recent: QoeAnswer) -> ChannelSight:
+    """What the API shows. `recent`: one whole minute of what players told."""
+    minute_ms = 60_000
+    return ChannelSight(
+        inputs=[
+            InputSeen(
+                name=one.name.value,
+                active=one.active,
+                site=one.site,
+                delay_ms=one.delay_ms,
+                **one.shape(),
+            )
+            for one in seen.inputs.values()
+        ],
+        on_slate=seen.on_slate,
+        arrivals=arrivals_shape(report),
+        sound=sound_shape(report),
+        detectors={name: state for name, state in states_of(report).items() if isinstance(state, bool)},
+        stages=[
+            StageShape(name="station", delay_ms=seen.station_ms),
+            StageShape(name="transcode", delay_ms=seen.transcode_ms),
+        ],
+        renditions=[
+            RenditionSeen(
+                name=str(rendition.get("name", "")),
+                fps=number(rendition, "fps"),
+                bitrate_bps=int(number(rendition, "bitrate_bps")),
+                delay_ms=number(rendition, "delay_ms"),
+                delay_max_ms=number(rendition, "delay_max_ms"),
+            )
+            for rendition in seen.renditions
+        ],
+        viewers=ViewersSeen(
+            by_site=seen.viewers_by_site,
+            by_protocol={name: round(sums.watched_ms / minute_ms, 1) for name, sums in recent.by_protocol.items()},
+            by_rendition={
+                name: round(watched_ms / minute_ms, 1) for name, watched_ms in sorted(recent.total.renditions.items())
+            },
+        ),
+    )

@@ -1,0 +1,104 @@
+"""The component that watches all channels once a second: raises their alarms, and tells webhooks what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from skyriver.kernel.errors import SkyriverError
+from skyriver.platform.alarms import AlarmDesk, Condition
+from skyriver.platform.store import Store
+from skyriver.platform.workloads import ObservedState
+from skyriver.platform.workloads.model import NodeState
+from skyriver.services.live.eyes.conditions import WatchedChannel, channel_conditions, is_unknown
+from skyriver.services.live.eyes.telling import Told, read_told, tell
+from skyriver.services.live.intents import TRANSCODER
+from skyriver.services.live.media.detectors import DetectorSettings
+from skyriver.services.live.observe import Live
+from skyriver.services.live.records import ChannelRecord, DetectorSettingsRecord
+from skyriver.services.live.seen import Seen
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+READ_EVERY_S = 5.0
+"""How often channels and their settings are read. A new channel has no show in its first seconds."""
+
+
+class ChannelEyes:
+    """Watches until cancelled. Several API processes may: alarms and events are written once."""
+
+    def __init__(self, store: Store, desk: AlarmDesk, live: Live) -> None:
+        self._store = store
+        self._live = live
+        self._alarms = desk.source("live")
+        self._channels: dict[str, WatchedChannel] = {}
+        self._told: dict[str, Told] = {}
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        read_at_s = 0.0
+        while True:
+            try:
+                if loop.time() >= read_at_s:
+                    await self.read()
+                    read_at_s = loop.time() + READ_EVERY_S
+                await self.look()
+            except SkyriverError as error:
+                log.warning("Looking after channels failed, and is tried again: %s", error)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def read(self) -> None:
+        """Learn of channels, their settings, and what was told of them."""
+        async with self._store.session() as session:
+            settings = {row.channel_id: row.settings for row in await session.scalars(select(DetectorSettingsRecord))}
+            rows = await session.execute(select(ChannelRecord.id, ChannelRecord.tenant_id, ChannelRecord.name))
+            self._channels = {
+                id_: WatchedChannel(id_, tenant_id, name, DetectorSettings.parse(settings.get(id_, {})))
+                for id_, tenant_id, name in rows
+            }
+            self._told = await read_told(session)
+
+    async def look(self) -> None:
+        """One look at every channel."""
+        observed = self._live.cloud.observed
+        seen = {channel_id: self._live.seen(channel_id) for channel_id in self._channels}
+        reports = detector_reports(observed)
+        deaf = not any(node.state is NodeState.ALIVE for node in observed.nodes)
+        holding = [
+            condition
+            for channel_id, channel in self._channels.items()
+            for condition in channel_conditions(channel, seen[channel_id], reports.get(channel_id, {}))
+            if not deaf
+        ]
+
+        def unknown(condition: Condition) -> bool:
+            about = seen.get(condition.subject.id)
+            return about is not None and (deaf or is_unknown(condition, about, reports.get(condition.subject.id, {})))
+
+        await self._alarms.look(holding, unknown=unknown)
+        if not deaf:
+            await self._tell(seen)
+
+    async def _tell(self, seen: Mapping[str, Seen]) -> None:
+        for channel_id, channel in self._channels.items():
+            before = self._told.get(channel_id, Told())
+            now = before.after(seen[channel_id])
+            if now != before:
+                async with self._store.transaction() as session:
+                    if await tell(session, channel, before, now):
+                        self._told[channel_id] = now
+
+
+def detector_reports(observed: ObservedState) -> dict[str, Mapping[str, Any]]:
+    """What detectors report, by channel: of the transcoder that has them (its standby looks at nothing)."""
+    reports: dict[str, Mapping[str, Any]] = {}
+    for workload in observed.of_kind(TRANSCODER):
+        report = workload.metrics.get("detectors")
+        if workload.serving and isinstance(report, Mapping) and report:
+            reports[str(workload.spec.get("channel_id", ""))] = report
+    return reports
