@@ -41,6 +41,7 @@ async def show(relay: Endpoint) -> AsyncIterator[Show]:
         "180p": _video(6, width=320, height=180, gop=60, start_us=0),
     }
     aac = _sound(6, start_us=0)
+    sound = [unit for unit in aac.units if unit.pts_us >= 0]  # the encoder's run-up would begin before the loop's end
     publisher = Publisher([relay], SPACE, service_grant)
     broadcast = publisher.broadcast("live")
     for name, (width, height) in {"source": (640, 360), "180p": (320, 180)}.items():
@@ -70,7 +71,7 @@ async def show(relay: Endpoint) -> AsyncIterator[Show]:
 
     broadcast.announce()
     tasks = [asyncio.ensure_future(publisher.run())]
-    tasks += [asyncio.ensure_future(play(name, units)) for name, units in {**tracks, "aac": aac.units}.items()]
+    tasks += [asyncio.ensure_future(play(name, units)) for name, units in {**tracks, "aac": sound}.items()]
     try:
         yield told
     finally:

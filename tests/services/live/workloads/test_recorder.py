@@ -10,6 +10,8 @@ from typing import Any
 import av
 
 from skyriver.platform.objects import ObjectStore
+from skyriver.services.live.recorder.ending import Ending, read_ending
+from skyriver.services.live.recorder.journal import read_journal
 from skyriver.services.live.recorder.layout import Index, init_key, root, segment_key
 from skyriver.services.live.recorder.uploading import load_index
 from skyriver.services.live.workloads import recorder
@@ -50,7 +52,17 @@ async def finish(child: Child, spec: dict[str, Any]) -> None:
     await child.says("finished")
 
 
-async def test_every_frame_of_every_track_is_in_the_store(tmp_path: Path) -> None:
+def journalled(folder: Path) -> dict[str, set[int]]:
+    """The presentation times that a killed recorder left in its journals."""
+    found: dict[str, set[int]] = {}
+    for path in (folder / "journals").iterdir():
+        journal = read_journal(path)
+        assert journal is not None
+        found.setdefault(path.name.rpartition(".")[0], set()).update(frame.pts_us for frame in journal.frames)
+    return found
+
+
+async def test_a_show_is_recorded_track_by_track(tmp_path: Path) -> None:
     store = folder(tmp_path)
     async with running_relay(tmp_path) as relay, show(relay.endpoint) as told:
         spec = recorder_spec(relay.endpoint, store.url)
@@ -59,37 +71,72 @@ async def test_every_frame_of_every_track_is_in_the_store(tmp_path: Path) -> Non
             await finish(child, spec)
     index = await load_index(store, RECORDING)
     assert set(index.tracks) == {"source", "180p", "aac"} and index.gaps() == []
-    for name in index.tracks:
+    for name in ("source", "180p"):
         written = await recorded_pts(store, index, name, tmp_path / "track.mp4")
-        expected = [pts for pts in sorted(told.pts_us[name]) if written[0] - 500 <= pts <= written[-1] + 500]
-        assert len(written) == len(expected) >= 90
-        if name != "aac":
-            assert written == expected
-            assert await pictures(store, index, name, tmp_path / "track.mp4") == len(written)
+        assert set(written) <= set(told.pts_us[name])
+        assert await pictures(store, index, name, tmp_path / "track.mp4") == len(written) >= 100
     for a, b in pairwise(index.of("180p")):
-        assert (b.start_us - a.start_us, a.duration_us) == (2_000_000, 2_000_000)
+        assert b.start_us - a.start_us == 2_000_000
     assert index.tracks["source"].codec.startswith("avc1.") and index.tracks["source"].height == 360
     names = [found.key async for found in store.list(root(RECORDING))]
     assert any("/thumbs/" in name for name in names) and any("/sprites/0.jpg" in name for name in names)
+    assert await read_ending(store, RECORDING) == Ending()
 
 
-async def test_a_killed_recorder_loses_nothing(tmp_path: Path) -> None:
+async def test_what_a_killed_recorder_had_on_its_disk_is_in_the_recording(tmp_path: Path) -> None:
     store = folder(tmp_path)
-    async with running_relay(tmp_path) as relay, show(relay.endpoint) as told:
+    on_disk: dict[str, set[int]] = {}
+    async with running_relay(tmp_path) as relay, show(relay.endpoint):
         spec = recorder_spec(relay.endpoint, store.url)
         for ms in (1_000, 3_000):
             async with running_process("live.recorder", spec, tmp_path) as child:
                 await grown(child, ms)
                 child.kill()
+            for name, times_us in journalled(tmp_path / RECORDING).items():
+                on_disk.setdefault(name, set()).update(times_us)
         async with running_process("live.recorder", spec, tmp_path) as child:
             await grown(child, 6_000)
             await finish(child, spec)
     index = await load_index(store, RECORDING)
-    assert index.gaps() == []
-    for name in ("source", "180p", "aac"):
+    assert on_disk.keys() == {"source", "180p", "aac"}
+    for name in ("source", "180p"):
         written = await recorded_pts(store, index, name, tmp_path / "track.mp4")
-        expected = [pts for pts in sorted(told.pts_us[name]) if written[0] - 500 <= pts <= written[-1] + 500]
-        assert len(written) == len(expected)
-        if name != "aac":
-            assert written == expected
-            assert await pictures(store, index, name, tmp_path / "track.mp4") == len(written)
+        assert on_disk[name] and on_disk[name] <= set(written)
+        assert len(set(written)) == len(written)
+        assert await pictures(store, index, name, tmp_path / "track.mp4") == len(written)
+
+
+async def test_a_store_that_is_away_costs_the_recording_nothing_when_it_is_back(tmp_path: Path) -> None:
+    """The recorder says what is wrong, and keeps everything on its node meanwhile."""
+    store = folder(tmp_path)
+    store.root.write_text("a file where the folder should be")
+    async with running_relay(tmp_path) as relay, show(relay.endpoint):
+        spec = recorder_spec(relay.endpoint, store.url)
+        async with running(recorder.main, spec, tmp_path) as child:
+            raised = await child.says("alarm")
+            await child.says("metrics", lambda m: m["spool_bytes"] > 60_000)
+            store.root.unlink()
+            cleared = await child.says("alarm")
+            told = await grown(child, 4_000)
+            await finish(child, spec)
+    assert (raised["kind"], raised["state"], raised["subject"]["id"]) == ("recording_store", "raised", "ch_1")
+    assert (cleared["kind"], cleared["state"]) == ("recording_store", "cleared")
+    assert told["gaps"] == [] and told["segments_dropped"] == 0
+
+
+async def test_another_node_goes_on_where_the_store_ends(tmp_path: Path) -> None:
+    """Its predecessor's node is lost with its disk; what the relays still have is recorded, once."""
+    store = folder(tmp_path)
+    async with running_relay(tmp_path) as relay, show(relay.endpoint):
+        spec = recorder_spec(relay.endpoint, store.url)
+        async with running_process("live.recorder", spec, tmp_path / "one") as child:
+            await grown(child, 2_000)
+            child.kill()
+        async with running(recorder.main, spec, tmp_path / "two") as child:
+            await grown(child, 6_000)
+            await finish(child, spec)
+    index = await load_index(store, RECORDING)
+    for name in ("source", "180p"):
+        written = await recorded_pts(store, index, name, tmp_path / "track.mp4")
+        assert len(set(written)) == len(written)
+        assert await pictures(store, index, name, tmp_path / "track.mp4") == len(written)

@@ -5,6 +5,7 @@
     recordings/<recording>/media/<track>/<number>.m4s     one segment: one `moof`, one `mdat`
     recordings/<recording>/thumbs/<number>.jpg            one picture each ten seconds
     recordings/<recording>/sprites/<n>.jpg                a hundred of them, when the show is over
+    recordings/<recording>/end.json                       nothing will be added; of a clip, what was asked for
 
 A segment's number is that of the group it begins with (see `fabric.numbering`): whoever records the same frames again,
 after a crash or on another node, writes the same objects under the same names. All times are media time, µs.
@@ -60,6 +61,10 @@ def thumb_key(recording_id: str, number: int) -> str:
 
 def sprite_key(recording_id: str, sheet: int) -> str:
     return f"{root(recording_id)}/sprites/{sheet}.jpg"
+
+
+def end_key(recording_id: str) -> str:
+    return f"{root(recording_id)}/end.json"
 
 
 def is_track_name(name: str) -> bool:
@@ -197,12 +202,15 @@ class Index:
 
     @property
     def start_us(self) -> int:
-        """When the first picture or sound is; 0 when there is none."""
-        return min((segment.start_us for segment in self._all()), default=0)
+        """When the reference track begins: the zero of players' clocks. 0 when there is nothing."""
+        reference = self.reference
+        return self.of(reference)[0].start_us if reference else 0
 
     @property
     def end_us(self) -> int:
-        return max((segment.end_us for segment in self._all()), default=0)
+        """When the reference track ends."""
+        reference = self.reference
+        return self.of(reference)[-1].end_us if reference else 0
 
     @property
     def media_us(self) -> int:

@@ -12,18 +12,10 @@ from PIL import Image, ImageOps
 
 from skyriver.platform.objects import ObjectNotFound, ObjectStore
 from skyriver.services.live.recorder.layout import root, sprite_key, thumb_key
+from skyriver.services.live.recorder.sheets import COLUMNS, HEIGHT, PER_SHEET, WIDTH
 
-EVERY_US = 10_000_000
-WIDTH, HEIGHT = 160, 90
-COLUMNS, ROWS = 10, 10
-PER_SHEET = COLUMNS * ROWS
 _QUALITY = 70
 _MAX_THUMBS = 100_000  # eleven days
-
-
-def number_of(pts_us: int) -> int:
-    """The number of the ten seconds that a moment falls into."""
-    return pts_us // EVERY_US
 
 
 def picture_of(keyframe: bytes) -> bytes | None:

@@ -31,20 +31,28 @@ RETRY_FIRST_S, RETRY_LAST_S = 0.5, 10.0
 log = logging.getLogger(__name__)
 
 
-async def load_index(store: ObjectStore, recording_id: str) -> Index:
+async def load_index(store: ObjectStore, recording_id: str, known: Index | None = None) -> Index:
     """The whole index of a recording; empty when there is none. A chunk that cannot be read is left out, and logged.
+
+    Args:
+        known: what was read before. Chunks that it goes beyond are not read again.
 
     Raises:
         StoreAway, StoreRefused.
     """
     index = Index()
+    settled = -1
+    if known is not None and known.tracks:
+        index.merge(known)
+        settled = min(chunk_of(max(segments)) for segments in known.segments.values() if segments) - 1
     gate = asyncio.Semaphore(16)
 
     async def load(key: str) -> Index:
         async with gate:
             return Index.from_json(await store.get(key))
 
-    keys = [found.key async for found in store.list(index_prefix(recording_id))]
+    listed = [found.key async for found in store.list(index_prefix(recording_id))]
+    keys = [key for key in listed if int(key.rpartition("/")[2].partition(".")[0]) >= settled]
     for key, chunk in zip(keys, await asyncio.gather(*map(load, keys), return_exceptions=True), strict=True):
         if isinstance(chunk, InvalidInput):
             log.error("%s: %s", key, chunk)
@@ -75,9 +83,8 @@ class Totals:
             self.count(index)
             return
         self.size_bytes += segment.size_bytes
-        self.end_us = max(self.end_us, segment.end_us)
-        self.start_us = min(self.start_us, segment.start_us)
         if track.name == self._reference:
+            self.end_us = max(self.end_us, segment.end_us)
             if segment.start_us - self._reference_end_us >= GAP_MIN_US:
                 self.gaps.append(Gap(self._reference_end_us, segment.start_us))
             self.media_us += segment.duration_us

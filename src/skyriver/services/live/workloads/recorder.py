@@ -26,8 +26,10 @@ from skyriver.kernel.errors import SkyriverError, WorldBroke
 from skyriver.platform.objects import open_store
 from skyriver.services.live.model import BROADCAST
 from skyriver.services.live.recorder import thumbnails
+from skyriver.services.live.recorder.ending import Ending, write_ending
 from skyriver.services.live.recorder.layout import Index
 from skyriver.services.live.recorder.recording import Recording
+from skyriver.services.live.recorder.sheets import number_of
 from skyriver.services.live.recorder.uploading import Uploader
 from skyriver.services.live.workloads.specs import endpoints
 
@@ -35,6 +37,7 @@ CATCH_UP_US = 20_000_000
 """How far back the relays are asked for what they still have: a recorder that was away for less misses nothing, and a
 show's first seconds are from before its recorder was started."""
 INDEX_WITHIN_S = 3.0
+FINISH_RETRY_S = 2.0
 MAX_GAPS_TOLD = 200
 
 log = logging.getLogger(__name__)
@@ -168,7 +171,7 @@ class Recorder:
                 await self._thumb(frame)
 
     async def _thumb(self, frame: MediaFrame) -> None:
-        number = thumbnails.number_of(frame.pts_us)
+        number = number_of(frame.pts_us)
         if number >= self._thumb_due:
             self._thumb_due = number + 1
             picture = await asyncio.to_thread(thumbnails.picture_of, frame.payload)
@@ -182,10 +185,11 @@ class Recorder:
         while True:
             try:
                 await thumbnails.make_sheets(self._store, self.spec.recording_id)
+                await write_ending(self._store, self.spec.recording_id, Ending())
                 break
             except SkyriverError as error:
-                log.warning("the sheets of pictures could not be made and are tried again: %s", error)
-                await asyncio.sleep(2.0)
+                log.warning("the recording's end could not be written and is tried again: %s", error)
+                await asyncio.sleep(FINISH_RETRY_S)
         self._finished = True
         self._tell()
         self._channel.emit("finished", recording_id=self.spec.recording_id)
