@@ -188,7 +188,8 @@ class Station:
         return channel.grant if channel else ""
 
     def _contributions_grant(self, space: str) -> str:
-        return next((c.contributions_grant for c in self.spec.channels.values() if c.space == space), "")
+        grants = (c.contributions_grant for c in self.spec.channels.values() if c.space == space)
+        return next(filter(None, grants), "")  # the other input of the channel may have no ticket
 
     def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None] | None:
         assert self._tasks is not None
