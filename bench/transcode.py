@@ -24,7 +24,7 @@ from av.bitstream import BitStreamFilterContext
 from skyriver.apps.cli.measure.machine import header, markdown
 from skyriver.services.live.media.engine import Engine
 from skyriver.services.live.media.quality import CRF_DEFAULT
-from skyriver.services.live.media.units import Encoded, Output, Unit
+from skyriver.services.live.media.units import Encoded, Output, SoundSource, Unit
 from skyriver.services.live.media.video_encoder import PRESET, VBV_S
 from skyriver.services.live.model import PROFILES, ProfileName, Rendition, fit_ladder
 
@@ -52,7 +52,7 @@ def transcode(path: Path, renditions: tuple[Rendition, ...]) -> int:
         video, audio = container.streams.video[0], container.streams.audio[0]
         annexb = BitStreamFilterContext("h264_mp4toannexb", video)
         engine = Engine(renditions, sink, live=False)
-        engine.configure_audio(bytes(audio.codec_context.extradata or b""))
+        engine.configure_audio(SoundSource("mp4a.40.2", bytes(audio.codec_context.extradata or b"")))
         for packet in container.demux(video, audio):
             if packet.stream is audio and packet.size:
                 engine.audio(Unit(bytes(packet), _time_us(packet), True))

@@ -14,7 +14,7 @@ import pytest
 
 from skyriver.fabric import SLOT_US, TICK_US, group_of, slot_of
 from skyriver.services.live.media.engine import INBOX_UNITS, Engine
-from skyriver.services.live.media.units import AudioTrack, Encoded, Output, TrackEnded, Unit, VideoTrack
+from skyriver.services.live.media.units import AudioTrack, Encoded, Output, SoundSource, TrackEnded, Unit, VideoTrack
 from skyriver.services.live.model import Rendition
 from tests.services.live.media import samples
 from tests.services.live.media.samples import START_US
@@ -32,7 +32,7 @@ def transcode(
     out: list[Output] = []
     engine = Engine(ladder, out.append, live=False)
     if sound is not None:
-        engine.configure_audio(sound.config)
+        engine.configure_audio(SoundSource("mp4a.40.2", sound.config))
     for unit in video:
         engine.video(unit)
     for unit in sound.units if sound else ():

@@ -1,4 +1,4 @@
-"""What little of H.264 the transcoder reads itself (ITU-T H.264, 7.3.1 and 7.4.2.1)."""
+"""What little of H.264 the transcoder reads itself (ITU-T H.264, 7.3.1 and 7.4.2.1), and what browsers can play."""
 
 from __future__ import annotations
 
@@ -16,8 +16,15 @@ def avc3_codec(access_unit: bytes) -> str | None:
 
 
 def plays_in_browsers(codec: str) -> bool:
-    """Whether browsers decode this `avc3.…`: Baseline, Main and High, which are 8 bit 4:2:0 (ISO 14496-10 Annex A).
+    """Whether browsers decode this (RFC 6381).
 
-    Cameras and encoders may send High 10 or 4:2:2; those have to be encoded again before anybody sees them.
+    H.264: Baseline, Main and High, which are 8 bit 4:2:0 (ISO 14496-10 Annex A). Cameras and encoders may send High 10
+    or 4:2:2; those have to be encoded again before anybody sees them. HEVC: only some browsers, on some hardware. AV1
+    and VP9: their 4:2:0 profiles (0), 8 bit, which every current browser on a computer or Android decodes.
     """
-    return codec[5:7] in {"42", "4d", "64"}
+    name, *rest = codec.split(".")
+    if name in ("avc1", "avc3"):
+        return bool(rest) and rest[0][:2] in {"42", "4d", "64"}
+    if name == "av01":
+        return len(rest) >= 3 and rest[0] == "0" and rest[2] == "08"
+    return name == "vp09" and len(rest) >= 3 and rest[0] == "00" and rest[2] == "08"

@@ -1,4 +1,4 @@
-"""H.264 in, pictures out. Survives what a publisher can send: damage, changes of size, B-frames.
+"""H.264, HEVC, AV1 or VP9 in, pictures out. Survives what a publisher can send: damage, changes of size, B-frames.
 
 A decoding error throws the decoder's state away and waits for the next keyframe: a viewer sees the last good
 picture for at most one GOP, never a smear that grows. (A damaged slice that the decoder can conceal is shown.)
@@ -15,19 +15,31 @@ THREADS = 1
 """Frame threads add a frame of delay each, and 1080p30 takes a tenth of a core: one thread is the fast choice here."""
 
 
-class VideoDecoder:
-    """Decodes one stream of Annex-B access units. Not thread-safe."""
+H264 = "avc3"
+_DECODERS = {H264: "h264", "avc1": "h264", "hev1": "hevc", "hvc1": "hevc", "av01": "libdav1d", "vp09": "vp9"}
 
-    def __init__(self) -> None:
-        self._codec = self._open()
+
+class VideoDecoder:
+    """Decodes one stream: access units in Annex-B, temporal units of AV1, frames of VP9. Not thread-safe.
+
+    Args:
+        codec: the first part of its RFC 6381 name; what is not known is taken for H.264.
+    """
+
+    def __init__(self, codec: str = H264) -> None:
+        self.codec = codec
+        self._codec = self._open(codec)
         self._needs_keyframe = True
         self.errors = 0
         self.skipped = 0
 
     @staticmethod
-    def _open() -> av.VideoCodecContext:
-        codec = av.CodecContext.create("h264", "r")
+    def _open(name: str) -> av.VideoCodecContext:
+        codec = av.CodecContext.create(_DECODERS.get(name, "h264"), "r")
+        assert isinstance(codec, av.VideoCodecContext)
         codec.thread_count = THREADS
+        if name == "av01":  # dav1d gathers frames for its threads unless it is told not to
+            codec.options = {"max_frame_delay": "1"}
         return codec
 
     def decode(self, unit: Unit) -> list[VideoFrame]:
@@ -46,6 +58,11 @@ class VideoDecoder:
             self.errors += 1
             self.lose()
             return []
+
+    def take_errors(self) -> int:
+        """How many units could not be decoded since this was last asked."""
+        errors, self.errors = self.errors, 0
+        return errors
 
     def lose(self) -> None:
         """Units were lost: forget everything and wait for a keyframe."""

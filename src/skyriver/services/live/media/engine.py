@@ -21,6 +21,10 @@ A cold start in the middle of a slot gets the slot so far in one go. Those pictu
 millisecond each, but not encoded: the first picture out is the one at the live edge, as a keyframe, in the slot's own
 group (see `live_edge`).
 
+When the source becomes another one (`splice`), the decoder gives out what it still holds and begins anew with the GOP
+that the new source is in the middle of. Of that, what is later than the last picture shown is encoded, the first one as
+a keyframe that opens a group of its own: the ladder goes on where it was, without waiting for the source's keyframe.
+
 Threads, not processes: scaling, encoding and decoding release the GIL. An error in any of them is counted and the
 codec is opened anew; no thread ends before `close`.
 """
@@ -37,14 +41,16 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
 from skyriver.kernel.clock import MediaClock
+from skyriver.services.live.media.aac import AAC, AacTranscoder
 from skyriver.services.live.media.counters import Counters
-from skyriver.services.live.media.decoder import VideoDecoder
+from skyriver.services.live.media.decoder import H264, VideoDecoder
 from skyriver.services.live.media.ladder import JOIN_TIMEOUT_S, Ladder
 from skyriver.services.live.media.live_edge import LiveEdge
 from skyriver.services.live.media.mailbox import Mailbox, MailboxClosed
-from skyriver.services.live.media.opus import OpusTranscoder
+from skyriver.services.live.media.opus import OPUS, OpusTranscoder
 from skyriver.services.live.media.quality import QualityProbe, Verdict
-from skyriver.services.live.media.units import Sink, Unit
+from skyriver.services.live.media.sound import SoundTranscoder
+from skyriver.services.live.media.units import Sink, SoundSource, Splice, Unit
 from skyriver.services.live.media.video_encoder import gpu_encoder
 from skyriver.services.live.model import Rendition
 
@@ -73,7 +79,8 @@ class Engine:
     Args:
         renditions: the ladder as boxes; what is not smaller than the source is left out, again whenever it changes.
         sink: gets every output, from several threads, in order within a track.
-        opus_bitrate_bps: for stereo; 0 for no Opus.
+        opus_bitrate_bps: for stereo; 0 for no sound at all.
+        aac_bitrate_bps: the same for AAC, which is made where the source's sound is Opus.
         live: drop rather than wait. False for files and benchmarks: feeding waits, and nothing is left out.
         fps: the source's nominal rate, a hint to rate control.
         clock: media time now; its differences tell a burst from the publisher's pace.
@@ -87,6 +94,7 @@ class Engine:
         sink: Sink,
         *,
         opus_bitrate_bps: int = 96_000,
+        aac_bitrate_bps: int = 128_000,
         live: bool = True,
         fps: float = 30.0,
         clock: Callable[[], int] | None = None,
@@ -101,9 +109,12 @@ class Engine:
         self._edge = LiveEdge()
         self._encode_from_us: int | None = None if live else 0
         self._left_out = 0  # in a row, while behind
+        self._last_us = -1  # the newest picture that went on to the ladder
         self._opus_bitrate_bps = opus_bitrate_bps
+        self._aac_bitrate_bps = aac_bitrate_bps
+        self._video_codec = H264
         self.counters = Counters()
-        self._inbox: Mailbox[Unit] = Mailbox(INBOX_UNITS)
+        self._inbox: Mailbox[Unit | Splice] = Mailbox(INBOX_UNITS)
         self.quality: dict[str, Verdict] = {}
         """The last measurement of each rendition; empty without `adaptive_quality`."""
         by_software = adaptive_quality and bool(renditions) and gpu_encoder() is None
@@ -111,7 +122,7 @@ class Engine:
         self._ladder = Ladder(
             renditions, sink, self.counters, fps=fps, live=live, probe=self._probe, quality=self.quality
         )
-        self._audio_inbox: Mailbox[Unit | bytes] = Mailbox(AUDIO_UNITS)
+        self._audio_inbox: Mailbox[Unit | SoundSource] = Mailbox(AUDIO_UNITS)
         self._overflowed = threading.Event()
         self._threads: list[threading.Thread] = []
         if renditions or observer is not None:
@@ -122,7 +133,7 @@ class Engine:
             thread.start()
 
     def video(self, unit: Unit) -> None:
-        """Feed one access unit (Annex-B; parameter sets before each keyframe). Never waits when live."""
+        """Feed one access unit (H.264, HEVC: Annex-B; parameter sets before each keyframe). Never waits when live."""
         if self._keyframes_only and not unit.keyframe:
             return
         if self._encode_from_us is None:
@@ -135,17 +146,27 @@ class Engine:
             self.counters.units_dropped += 1 + self._inbox.clear()
             self._overflowed.set()
 
-    def configure_audio(self, config: bytes) -> None:
-        """The audio's AudioSpecificConfig: before the first frame, and whenever it changes."""
-        self._put_audio(config)
+    def configure_video(self, codec: str) -> None:
+        """What the video is (RFC 6381): before the first unit if it is not H.264, and whenever it changes."""
+        self._video_codec = codec.partition(".")[0]
+
+    def configure_audio(self, source: SoundSource) -> None:
+        """What the audio is: before the first frame, and whenever it changes."""
+        self._put_audio(source)
 
     def audio(self, unit: Unit) -> None:
-        """Feed one raw AAC frame. Never waits when live."""
+        """Feed one raw AAC frame, or one Opus packet. Never waits when live."""
         self._put_audio(unit)
 
-    def ask_keys(self) -> None:
-        """Every rendition begins a group of its own with its next picture: the source is another one from here on."""
-        self._ladder.ask_keys()
+    def splice(self, splice: Splice) -> None:
+        """The source is another one from here on. Never waits; what has not been decoded yet is shown first."""
+        if self._keyframes_only:
+            splice = Splice(splice.gop[:1], splice.from_us)
+        if self._encode_from_us is None:  # the present has not been reached yet: it is where the new source is
+            self._encode_from_us = splice.gop[-1].pts_us if splice.gop else 0
+        if not self._inbox.offer(splice):
+            self.counters.units_dropped += self._inbox.clear()
+            self._inbox.offer(splice)
 
     def close(self, *, drain: bool = False) -> None:
         """Stop every thread, after finishing what waits if `drain`. Takes at most a few seconds."""
@@ -157,30 +178,55 @@ class Engine:
         if self._probe is not None:
             self._probe.close(JOIN_TIMEOUT_S)
 
-    def _put_audio(self, item: Unit | bytes) -> None:
+    def _put_audio(self, item: Unit | SoundSource) -> None:
         if not self._live:
             self._audio_inbox.wait(item)
         elif not self._audio_inbox.offer(item):
             self.counters.audio_dropped += 1
 
+    def _open_sound(self, source: SoundSource) -> SoundTranscoder:
+        """Makes the one of AAC and Opus that the publisher does not send."""
+        heard = self._observer.sound if self._observer is not None else None
+        if source.is_opus:
+            return AacTranscoder("aac", source, bitrate_bps=self._aac_bitrate_bps, heard=heard)
+        return OpusTranscoder("opus", source, bitrate_bps=self._opus_bitrate_bps, heard=heard)
+
     def _decode(self) -> None:
-        decoder = VideoDecoder()
+        decoder = VideoDecoder(self._video_codec)
         try:
             while True:
                 unit = self._inbox.take()
+                if isinstance(unit, Splice):
+                    decoder = self._begin_anew(decoder, unit)
+                    continue
+                if self._video_codec != decoder.codec:
+                    decoder = VideoDecoder(self._video_codec)
                 if self._overflowed.is_set():
                     self._overflowed.clear()
                     decoder.lose()
-                pictures = decoder.decode(unit)
-                self.counters.decode_errors = decoder.errors
                 behind = self._live and len(self._inbox) >= BEHIND_UNITS
-                for picture in pictures:
-                    if self._observer is not None:
-                        self._observer.picture(picture)
-                    self._encode(picture, behind=behind)
+                self._decode_unit(decoder, unit, behind=behind)
         except MailboxClosed:
             for picture in decoder.flush() if not self._live else ():
                 self._encode(picture)
+
+    def _decode_unit(self, decoder: VideoDecoder, unit: Unit, *, behind: bool = False) -> None:
+        pictures = decoder.decode(unit)
+        self.counters.decode_errors += decoder.take_errors()
+        for picture in pictures:
+            if self._observer is not None:
+                self._observer.picture(picture)
+            self._encode(picture, behind=behind)
+
+    def _begin_anew(self, old: VideoDecoder, splice: Splice) -> VideoDecoder:
+        for picture in old.flush():
+            self._encode(picture)
+        self._encode_from_us = max(splice.from_us, self._last_us + 1, self._encode_from_us or 0)
+        self._ladder.ask_keys(self._encode_from_us)
+        decoder = VideoDecoder(self._video_codec)
+        for unit in splice.gop:
+            self._decode_unit(decoder, unit)
+        return decoder
 
     def _encode(self, picture: VideoFrame, *, behind: bool = False) -> None:
         begin_us = self._encode_from_us
@@ -191,24 +237,27 @@ class Engine:
             self.counters.pictures_dropped += 1
         else:
             self._left_out = 0
+            self._last_us = max(self._last_us, picture.pts or 0)
             self._ladder.put(picture)
 
     def _transcode_audio(self) -> None:
-        opus: OpusTranscoder | None = None
+        sound: SoundTranscoder | None = None
         while True:
             try:
                 item = self._audio_inbox.take()
             except MailboxClosed:
                 return
             try:
-                if isinstance(item, bytes):
-                    heard = self._observer.sound if self._observer is not None else None
-                    opus = OpusTranscoder("opus", item, bitrate_bps=self._opus_bitrate_bps, heard=heard)
-                    self._sink(opus.track)
-                elif opus is not None:
-                    for encoded in opus.transcode(item):
+                if isinstance(item, SoundSource):
+                    if sound is not None and sound.coding is (AAC if item.is_opus else OPUS):
+                        sound.configure(item)
+                        continue
+                    sound = self._open_sound(item)
+                    self._sink(sound.track)
+                elif sound is not None:
+                    for encoded in sound.transcode(item):
                         self._sink(encoded)
             except (FFmpegError, ValueError) as error:
-                opus = opus if isinstance(item, Unit) else None
+                sound = sound if isinstance(item, Unit) else None
                 self.counters.encode_errors += 1
                 log.warning("A piece of audio could not be transcoded and was left out: %s", error)

@@ -69,10 +69,10 @@ class Ladder:
             else:
                 worker.pictures.wait(picture)
 
-    def ask_keys(self) -> None:
-        """The next picture of each rendition opens a group of its own."""
+    def ask_keys(self, from_us: int) -> None:
+        """The first picture of each rendition at this time, or later, opens a group of its own."""
         for worker in list(self._workers.values()):
-            worker.ask_key()
+            worker.ask_key(from_us)
 
     def close(self, *, drain: bool) -> None:
         for worker in self._workers.values():
@@ -117,8 +117,8 @@ class _Worker:
             box = self.rendition
             self._sink(VideoTrack(box.name, codec, box.width, box.height, box.bitrate_bps))
 
-    def ask_key(self) -> None:
-        self._encoder.ask_key()
+    def ask_key(self, from_us: int) -> None:
+        self._encoder.ask_key(from_us)
 
     def _sample(self) -> None:
         """Have pictures measured when it is time, and take over what the last measurement says."""

@@ -29,7 +29,7 @@ class RenditionEncoder:
         self._codec: av.VideoCodecContext | None = None
         self._group = -1
         self._slot = -1
-        self._key_asked = False
+        self._key_from_us: int | None = None
         self._last_pts_us = -1
         self._sample: list[VideoFrame] = []
         self._sample_size = 0
@@ -62,9 +62,12 @@ class RenditionEncoder:
             self._sample.append(small)
         return list(self._encoded(packets))
 
-    def ask_key(self) -> None:
-        """Make the next picture a keyframe that opens a group of its own: what comes does not follow from what was."""
-        self._key_asked = True
+    def ask_key(self, from_us: int = 0) -> None:
+        """Make the first picture at this time, or later, a keyframe that opens a group of its own.
+
+        By time, not by order: pictures that wait to be encoded may still be of what was before.
+        """
+        self._key_from_us = from_us
 
     def keep_sample(self, pictures: int) -> None:
         """Keep the next scaled pictures for `take_sample`."""
@@ -88,9 +91,11 @@ class RenditionEncoder:
 
     def _key_is_due(self, pts_us: int) -> bool:
         """At the first picture of a slot; when asked for, as soon as there is a number for it."""
-        due = slot_of(pts_us) > self._slot or (self._key_asked and group_of(pts_us) > self._group)
+        asked = self._key_from_us is not None and pts_us >= self._key_from_us
+        due = slot_of(pts_us) > self._slot or (asked and group_of(pts_us) > self._group)
         if due:
-            self._slot, self._key_asked = slot_of(pts_us), False
+            self._slot = slot_of(pts_us)
+            self._key_from_us = None if asked else self._key_from_us
         return due
 
     def _encoded(self, packets: list[av.Packet[Any]]) -> Iterator[Encoded]:

@@ -19,6 +19,29 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
+class SoundSource:
+    """What sound comes in: its codec (RFC 6381) and set-up (AudioSpecificConfig or OpusHead)."""
+
+    codec: str
+    config: bytes
+
+    @property
+    def is_opus(self) -> bool:
+        return self.codec == "opus"
+
+
+@dataclass(frozen=True, slots=True)
+class Splice:
+    """From here on another stream comes: `gop` is what it has sent since its last keyframe, which is the first.
+
+    Pictures before `from_us`, or not later than the last one that was shown, are decoded only.
+    """
+
+    gop: tuple[Unit, ...]
+    from_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Encoded:
     """One compressed unit as it leaves, with the track and the group it belongs to."""
 

@@ -12,7 +12,15 @@ from skyriver.kernel.clock import MediaClock
 from skyriver.services.live.media.avc import plays_in_browsers
 from skyriver.services.live.media.detectors import Watch
 from skyriver.services.live.media.engine import Engine
-from skyriver.services.live.media.units import AudioTrack, Encoded, Output, TrackEnded, Unit, VideoTrack
+from skyriver.services.live.media.units import (
+    AudioTrack,
+    Encoded,
+    Output,
+    SoundSource,
+    TrackEnded,
+    Unit,
+    VideoTrack,
+)
 from skyriver.services.live.model import BROADCAST, InputName, fit_ladder
 from skyriver.services.live.workloads.transcoder.output import AAC, OPUS, SOURCE, LiveBroadcast
 from skyriver.services.live.workloads.transcoder.report import REPORTED_EVERY_S, metrics
@@ -36,6 +44,8 @@ class Transcoder:
         self._engine: Engine | None = None
         self._watch = Watch(spec.detectors)
         self._source = Catalog()
+        self._sound_in = AAC
+        """The track that the publisher's own sound is; the engine makes the other one."""
         self._described = asyncio.Event()  # a catalog has come: the engine runs
 
     def follow(self, spec: TranscoderSpec) -> None:
@@ -86,6 +96,7 @@ class Transcoder:
             )
         expected: list[str] = []
         if video is not None:
+            self._engine.configure_video(video.codec)
             if plays_in_browsers(video.codec):
                 self._live.video(SOURCE, video)
                 expected.append(SOURCE)
@@ -94,9 +105,11 @@ class Transcoder:
             expected += [r.name for r in fit_ladder(self.spec.renditions, video.width, video.height)]
         if audio is not None:
             before = self._source.audio.get(AUDIO_IN)
-            if before is None or before.description != audio.description:
-                self._engine.configure_audio(audio.description)
-            self._live.audio(AAC, audio)
+            source = SoundSource(audio.codec, audio.description)
+            if before is None or SoundSource(before.codec, before.description) != source:
+                self._engine.configure_audio(source)
+            self._sound_in = OPUS if source.is_opus else AAC
+            self._live.audio(self._sound_in, audio)
             expected += [AAC, OPUS]
         elif AUDIO_IN in self._source.audio:
             self._live.remove(AAC)
@@ -116,7 +129,7 @@ class Transcoder:
         await self._described.wait()
         async for frame in self._subscriber.frames(AUDIO_IN):
             assert self._engine is not None
-            self._live.write(AAC, frame.payload, frame.pts_us, keyframe=True, group=frame.group)
+            self._live.write(self._sound_in, frame.payload, frame.pts_us, keyframe=True, group=frame.group)
             self._engine.audio(Unit(frame.payload, frame.pts_us, True))
 
     def _on_output(self, output: Output) -> None:
