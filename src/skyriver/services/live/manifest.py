@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from skyriver.kernel.clock import utc_now
 from skyriver.platform.alarms import AlarmDesk
 from skyriver.platform.manifest import Component, Service
+from skyriver.platform.objects import open_store
 from skyriver.platform.web import Runtime
 from skyriver.platform.workloads import ObservedState, WorkloadIntent
 from skyriver.services.live import api
@@ -20,10 +21,13 @@ from skyriver.services.live.eyes.rollup import QoeRollup
 from skyriver.services.live.eyes.telling import EVENTS
 from skyriver.services.live.eyes.watching import ChannelEyes
 from skyriver.services.live.intents import FEEDER, STATION, TRANSCODER, plan_live, read_plans
-from skyriver.services.live.intents.recorder import RECORDER
+from skyriver.services.live.intents.recorder import RECORDER, read_recordings, recorder_intents
 from skyriver.services.live.meters import METERS
 from skyriver.services.live.observe import Live
+from skyriver.services.live.recordings.keeper import Keeper
+from skyriver.services.live.recordings.settings import objects_url
 from skyriver.services.live.settings import LiveSettings
+from skyriver.services.live.vod.source import VodSource
 
 
 class LiveProcess:
@@ -33,6 +37,7 @@ class LiveProcess:
         self._find_cloud = find_cloud
         self._feeder_keys: FeederKeys | None = None
         self._settings = LiveSettings()
+        self._store_url = ""
 
     @asynccontextmanager
     async def open(self, runtime: Runtime) -> AsyncIterator[Sequence[Component]]:
@@ -45,13 +50,19 @@ class LiveProcess:
         qoe = QoeRollup(runtime.store, now=runtime.now)
         runtime.provide(qoe)
         runtime.provide(BeaconAllowance())
-        yield (live, ChannelEyes(runtime.store, runtime.get(AlarmDesk), live), qoe)
+        self._store_url = objects_url(runtime.settings.data_dir)
+        objects = open_store(self._store_url)
+        keeper = Keeper(runtime.store, runtime.hub, live, objects, runtime.now)
+        runtime.provide(keeper)
+        runtime.provide(VodSource(objects))
+        yield (live, keeper, ChannelEyes(runtime.store, runtime.get(AlarmDesk), live), qoe)
 
     async def intents(self, session: AsyncSession, observed: ObservedState) -> list[WorkloadIntent]:
         """What should run for live channels now."""
         feeder_key = self._feeder_keys.read if self._feeder_keys else lambda _channel_id: None
         plans = await read_plans(session, feeder_key)
-        return plan_live(plans, observed, now=utc_now(), doors=self._settings.doors)
+        intents = plan_live(plans, observed, now=utc_now(), doors=self._settings.doors)
+        return intents + recorder_intents(await read_recordings(session), observed, store_url=self._store_url)
 
 
 def live_service(find_cloud: Callable[[Runtime], Cloud] = cloud_of) -> Service:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from skyriver.services.live.api import channels, drills, eyes, watching
+from skyriver.services.live.api import channels, drills, eyes, recordings, vod, watching
 
-ROUTERS = (channels.router, watching.router, drills.router, eyes.router)
+ROUTERS = (channels.router, watching.router, drills.router, eyes.router, recordings.router, vod.router)
 
 __all__ = ["ROUTERS"]
