@@ -147,6 +147,8 @@ CASES: dict[tuple[str, str], Case] = {
     ("DELETE", "/v1/channels/{id_or_slug}/publish-ticket/{ticket_id}"): Case("member", names=True),
     ("POST", "/v1/channels/{id_or_slug}/watch"): Case("viewer", names=True),
     ("POST", "/v1/public/{tenant_slug}/{channel_slug}/watch"): Case("open", names=True),
+    ("GET", "/v1/public/{tenant_slug}/{channel_slug}/hls.m3u8"): Case("open", names=True),
+    ("GET", "/v1/public/{tenant_slug}/{channel_slug}/dash.mpd"): Case("open", names=True),
     ("POST", "/v1/channels/{id_or_slug}/drill"): Case("admin", names=True, body={"stage": "transcoder"}),
 }
 

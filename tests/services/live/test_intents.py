@@ -85,7 +85,7 @@ def test_every_core_node_has_a_station_that_carries_only_its_channels() -> None:
     state = observed(node("n1", workloads=(origin_on("n1"),)), node("n2"), node("e1", role="edge"))
     channels = [channel(f"ch_{i}") for i in range(40)]
     intents = by_name(plan_live(channels, state, now=NOW))
-    assert set(intents) == {"live.station/n1", "live.station/n2"}
+    assert set(intents) == {"live.station/n1", "live.station/n2", "live.delivery/e1"}
     carried = [
         {(c["channel_id"], c["input"]) for c in intents[f"live.station/{n}"].spec["channels"]} for n in ("n1", "n2")
     ]
@@ -210,7 +210,9 @@ def test_the_same_moment_gives_the_same_plan_in_any_order_of_rows() -> None:
 
 
 def test_no_core_node_no_work_that_needs_one() -> None:
-    assert plan_live([channel()], observed(node("e1", role="edge")), now=NOW) == []
+    assert [intent.kind for intent in plan_live([channel()], observed(node("e1", role="edge")), now=NOW)] == [
+        "live.delivery"
+    ]
 
 
 def test_the_backup_goes_to_another_site_else_to_another_node_else_to_the_same() -> None:

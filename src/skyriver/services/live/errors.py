@@ -39,6 +39,15 @@ class TooManyChannels(Conflict):
         super().__init__(f"A tenant can have {limit} channels, and you have them all.", hint="Delete one first.")
 
 
+class NotDelivered(NotReady):
+    code = "not_delivered"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No edge delivers over HTTP at this moment.", hint="Try again in a few seconds, or watch over MoQ."
+        )
+
+
 class TooManyStreamKeys(Conflict):
     code = "too_many_stream_keys"
 

@@ -21,6 +21,7 @@ from skyriver.services.live.eyes.rollup import QoeRollup
 from skyriver.services.live.eyes.telling import EVENTS
 from skyriver.services.live.eyes.watching import ChannelEyes
 from skyriver.services.live.intents import FEEDER, STATION, TRANSCODER, plan_live, read_plans
+from skyriver.services.live.intents.delivery import DELIVERY
 from skyriver.services.live.intents.recorder import RECORDER, read_recordings, recorder_intents
 from skyriver.services.live.meters import METERS
 from skyriver.services.live.observe import Live
@@ -71,7 +72,7 @@ def live_service(find_cloud: Callable[[Runtime], Cloud] = cloud_of) -> Service:
     return Service(
         name="live",
         routers=api.ROUTERS,
-        workload_kinds=(STATION, TRANSCODER, RECORDER, FEEDER),
+        workload_kinds=(STATION, TRANSCODER, RECORDER, DELIVERY, FEEDER),
         meters=METERS,
         intents=process.intents,
         open=process.open,

@@ -9,6 +9,7 @@ from typing import Any
 
 from skyriver.platform.workloads.model import ObservedState, ObservedWorkload
 from skyriver.services.live.intents import STATION, standby_name, transcoder_name
+from skyriver.services.live.intents.delivery import DELIVERY
 from skyriver.services.live.life import Life
 from skyriver.services.live.model import ChannelState, Input, InputName, space_of
 from skyriver.services.live.sight import input_metrics, number, renditions_of
@@ -132,11 +133,12 @@ def _audience(space: str, observed: ObservedState) -> tuple[dict[str, int], int]
     viewers: dict[str, int] = {}
     egress_bps = 0.0
     for node in observed.nodes:
-        for relay in node.workloads:
-            if relay.kind != "relay" or relay.spec.get("role") != "edge" or not relay.serving:
+        for workload in node.workloads:
+            is_edge = workload.kind == "relay" and workload.spec.get("role") == "edge"
+            if not ((is_edge or workload.kind == DELIVERY) and workload.serving):
                 continue
-            count = int(number(relay.metrics.get("viewers_by_space") or {}, space))
+            count = int(number(workload.metrics.get("viewers_by_space") or {}, space))
             if count:
                 viewers[node.site_slug] = viewers.get(node.site_slug, 0) + count
-            egress_bps += number(relay.metrics.get("egress_by_space") or {}, space)
+            egress_bps += number(workload.metrics.get("egress_by_space") or {}, space)
     return viewers, int(egress_bps)

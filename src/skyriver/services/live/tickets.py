@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from skyriver.platform.dispatch import RankedEdge, Viewer
+from skyriver.platform.dispatch.edges import FULL_LOAD
 from skyriver.platform.fabric_keys import GrantKeys
+from skyriver.platform.workloads.model import ObservedState
 from skyriver.services.live.cloud import Cloud
 from skyriver.services.live.eyes.beacons import BEACON_KEY, BeaconTokens
+from skyriver.services.live.intents.delivery import delivery_name
 from skyriver.services.live.model import ChannelState, space_of
 from skyriver.services.live.records import ChannelRecord
-from skyriver.services.live.shapes.watching import EdgeShape, WatchTicket
+from skyriver.services.live.shapes.watching import EdgeShape, HlsShape, WatchTicket
 
 GRANT_LIFETIME = timedelta(hours=1)
 """Long enough for an API to be away; short enough that a channel made private is private within the hour. A relay ends
@@ -29,6 +32,7 @@ def issue_ticket(
     *,
     viewer: str,
     region: str | None = None,
+    lifetime: timedelta = GRANT_LIFETIME,
 ) -> WatchTicket:
     """A grant for one viewer of one channel, and the edges to try, best first.
 
@@ -39,7 +43,7 @@ def issue_ticket(
     """
     space = space_of(channel.id)
     edges = cloud.edges_for(Viewer(viewer, space, region))
-    grant = grants.mint_viewer(space, tenant_id=channel.tenant_id, get=("",), lifetime=GRANT_LIFETIME)
+    grant = grants.mint_viewer(space, tenant_id=channel.tenant_id, get=("",), lifetime=lifetime)
     return WatchTicket(
         channel_id=channel.id,
         space=space,
@@ -48,8 +52,27 @@ def issue_ticket(
         beacon_token=BeaconTokens(grants.derive_key(BEACON_KEY)).make(channel.id, grant.expires_at),
         state=state,
         edges=_edge_shapes(edges),
+        hls=_hls_shapes(edges, cloud.observed, channel.id, grant.token),
         latency_target_ms=LATENCY_TARGET_MS,
     )
+
+
+def _hls_shapes(edges: Sequence[RankedEdge], observed: ObservedState, channel_id: str, grant: str) -> list[HlsShape]:
+    """Delivery over HTTP at the ranked edges' nodes; those that are full come last."""
+    found = [observed.workload(delivery_name(ranked.edge.node_id)) for ranked in edges]
+    serving = [
+        delivery for delivery in found if delivery is not None and delivery.serving and delivery.ready.get("url")
+    ]
+    serving.sort(key=lambda delivery: delivery.metric("load") >= FULL_LOAD)
+    return [
+        HlsShape(
+            node_id=delivery.node_id,
+            url=f"{delivery.ready['url']}/hls/{grant}/{channel_id}/index.m3u8",
+            dash_url=f"{delivery.ready['url']}/hls/{grant}/{channel_id}/manifest.mpd",
+            ll=True,
+        )
+        for delivery in serving
+    ]
 
 
 def _edge_shapes(edges: Sequence[RankedEdge]) -> list[EdgeShape]:

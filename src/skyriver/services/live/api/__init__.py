@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from skyriver.services.live.api import channels, drills, eyes, recordings, vod, watching
+from skyriver.services.live.api import channels, delivery, drills, eyes, recordings, vod, watching
 
-ROUTERS = (channels.router, watching.router, drills.router, eyes.router, recordings.router, vod.router)
+ROUTERS = (channels.router, watching.router, delivery.router, drills.router, eyes.router, recordings.router, vod.router)
 
 __all__ = ["ROUTERS"]

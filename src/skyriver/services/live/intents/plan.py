@@ -7,6 +7,7 @@ from datetime import datetime
 
 from skyriver.platform.workloads.model import ObservedNode, ObservedState, WorkloadIntent
 from skyriver.services.live.intents.channel_plan import ChannelPlan
+from skyriver.services.live.intents.delivery import delivery_intents
 from skyriver.services.live.intents.feeder import feeder_intent
 from skyriver.services.live.intents.homes import backup_node, core_nodes, home_node
 from skyriver.services.live.intents.station import Doors, station_intent
@@ -36,7 +37,7 @@ def plan_live(
         home = homes[channel.channel_id][InputName.MAIN]
         if channel.feeder is not None and home is not None:
             intents.append(feeder_intent(channel, channel.feeder, home, observed, doors))
-    return intents
+    return intents + delivery_intents(observed)
 
 
 def homes_of(channel: ChannelPlan, observed: ObservedState) -> dict[InputName, ObservedNode | None]:

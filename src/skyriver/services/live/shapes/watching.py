@@ -30,6 +30,15 @@ class EdgeShape(BaseModel):
     reason: str
 
 
+class HlsShape(BaseModel):
+    """One node that delivers over HTTP. Segments have the same names on every node."""
+
+    node_id: str
+    url: str = Field(description="The multivariant playlist; the grant is in its path.")
+    dash_url: str = Field(description="The DASH manifest of the same segments.")
+    ll: bool = Field(description="Whether playlists list parts (LL-HLS).")
+
+
 class WatchTicket(BaseModel):
     """Connect to `{edge.url}/{space}?jwt={grant}` and subscribe to the broadcast."""
 
@@ -40,5 +49,6 @@ class WatchTicket(BaseModel):
     expires_at: datetime
     state: ChannelState
     edges: list[EdgeShape]
+    hls: list[HlsShape] = Field(description="Best first; empty where nothing is delivered over HTTP.")
     latency_target_ms: int
     beacon_token: str = Field(description="For POST /v1/public/beacons: how the viewing is going.")
