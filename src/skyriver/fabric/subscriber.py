@@ -63,6 +63,12 @@ class Subscriber:
         self._uplinks = Uplinks(space, grant)
         self._tasks: asyncio.TaskGroup | None = None
 
+    def beside(self, path: str) -> Subscriber:
+        """The broadcast at another path of the same space, over the same sessions: only this one is run and follows."""
+        other = Subscriber(self._endpoints, "", str, path)
+        other._uplinks = self._uplinks
+        return other
+
     async def run(self) -> None:
         """Keep the uplinks open until cancelled."""
         async with asyncio.TaskGroup() as tasks:

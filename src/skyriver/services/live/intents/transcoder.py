@@ -6,6 +6,7 @@ groups at a higher cost: nobody asks it for a frame until the origins no longer 
 
 from __future__ import annotations
 
+import base64
 from dataclasses import asdict
 from typing import Any
 
@@ -63,6 +64,7 @@ def _transcoder(
             "grant": ingest_grant(observed, name, channel, get=("",)),
         },
         "profile": profile_spec(PROFILES[channel.profile]),
+        "inputs": _inputs(channel, observed),
         "cost": cost,
         "adaptive_quality": channel.adaptive_quality,
         # The standby sees the same pictures: one pair of eyes is enough.
@@ -78,6 +80,26 @@ def _transcoder(
         apart_from=(apart_from,) if apart_from else (),
         cpu_cores=_TRANSCODER_CORES[channel.profile],
     )
+
+
+def _inputs(channel: ChannelPlan, observed: ObservedState) -> dict[str, Any]:
+    """Which input is shown, and what while there is none. `last` tells a transcoder that starts what viewers see."""
+    switch = channel.switch
+    running = (
+        observed.workload(name) for name in (transcoder_name(channel.channel_id), standby_name(channel.channel_id))
+    )
+    shown = next((str(w.metrics.get("active", "")) for w in running if w is not None and w.serving), "")
+    slate: dict[str, Any] | None = None
+    if switch.slate_minutes:
+        slate = {"title": channel.name}
+        if switch.slate_jpeg is not None:
+            slate["jpeg_base64"] = base64.b64encode(switch.slate_jpeg).decode()
+    return {
+        "select": switch.select.value,
+        "revert_s": switch.revert_s,
+        "last": shown if shown in list(InputName) else None,
+        "slate": slate,
+    }
 
 
 def profile_spec(profile: Profile) -> dict[str, Any]:

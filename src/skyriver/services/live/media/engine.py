@@ -161,7 +161,7 @@ class Engine:
     def splice(self, splice: Splice) -> None:
         """The source is another one from here on. Never waits; what has not been decoded yet is shown first."""
         if self._keyframes_only:
-            splice = Splice(splice.gop[:1], splice.from_us)
+            splice = Splice(splice.gop[:1], splice.codec, splice.from_us)
         if self._encode_from_us is None:  # the present has not been reached yet: it is where the new source is
             self._encode_from_us = splice.gop[-1].pts_us if splice.gop else 0
         if not self._inbox.offer(splice):
@@ -223,6 +223,7 @@ class Engine:
             self._encode(picture)
         self._encode_from_us = max(splice.from_us, self._last_us + 1, self._encode_from_us or 0)
         self._ladder.ask_keys(self._encode_from_us)
+        self._video_codec = splice.codec.partition(".")[0]
         decoder = VideoDecoder(self._video_codec)
         for unit in splice.gop:
             self._decode_unit(decoder, unit)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 MICROSECONDS = Fraction(1, 1_000_000)
+_AAC_LC = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,17 @@ class SoundSource:
     def is_opus(self) -> bool:
         return self.codec == "opus"
 
+    def decodes(self, other: SoundSource) -> bool:
+        """Whether a decoder that is set up for this one decodes the other one.
+
+        Of an AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1) the first 13 bits count: object type, rate and channels.
+        """
+        if self == other:
+            return True
+        a, b = self.config, other.config
+        plain = not self.is_opus and not other.is_opus and min(len(a), len(b)) >= 2 and a[0] >> 3 == _AAC_LC
+        return plain and (a[0], a[1] & 0xF8) == (b[0], b[1] & 0xF8)
+
 
 @dataclass(frozen=True, slots=True)
 class Splice:
@@ -38,6 +50,8 @@ class Splice:
     """
 
     gop: tuple[Unit, ...]
+    codec: str
+    """Of the stream that comes (RFC 6381)."""
     from_us: int = 0
 
 

@@ -19,6 +19,7 @@ class LiveBroadcast:
         self._broadcast = broadcast
         self._clock = clock
         self._tracks: dict[str, MediaTrack] = {}
+        self._sound_us: dict[str, int] = {}  # the newest time of each audio track
         self._expected: set[str] = set()
         self._announced = False
         self.videos: dict[str, VideoTrack] = {}
@@ -40,6 +41,7 @@ class LiveBroadcast:
         self._add(name, self._broadcast.video(name, track))
 
     def audio(self, name: str, track: AudioTrack) -> None:
+        self._sound_us.setdefault(name, -1)
         self._add(name, self._broadcast.audio(name, track))
 
     def remove(self, name: str) -> None:
@@ -50,7 +52,12 @@ class LiveBroadcast:
         self._broadcast.remove(name)
 
     def write(self, name: str, payload: bytes, pts_us: int, *, keyframe: bool, group: int) -> None:
+        """Write one frame. Sound that is not later than what its track has is left out: its maker has changed."""
         track = self._tracks.get(name)
+        if name in self._sound_us:
+            if pts_us <= self._sound_us[name]:
+                return
+            self._sound_us[name] = pts_us
         if track is not None:
             track.write(payload, pts_us, keyframe=keyframe, group=group)
             self.flows[name].add(len(payload), self._clock.now_us() - pts_us)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from skyriver.services.live.media.engine import Engine
+from skyriver.services.live.switching import Feed, InputSelector
+from skyriver.services.live.workloads.transcoder.inputs import Source
 from skyriver.services.live.workloads.transcoder.output import SOURCE, LiveBroadcast
 
 REPORTED_EVERY_S = 1.0
@@ -33,3 +36,15 @@ def _quality(engine: Engine | None, name: str) -> dict[str, Any]:
         return {}
     measured = {name: round(value, 4) for name, value in (("ssim", verdict.ssim), ("saved", verdict.saved))}
     return {"quality": {"crf": verdict.crf, "cap_bps": verdict.reference_bps, **measured}}
+
+
+def input_metrics(selector: InputSelector, sources: Mapping[Feed, Source]) -> dict[str, Any]:
+    """Which input is shown, and how each of them is."""
+    health = selector.health()
+    return {
+        "active": selector.active.value if selector.active else "",
+        "inputs": {
+            name.value: {"health": word, "offset_ms": sources[Feed(name.value)].offset_us // 1000}
+            for name, word in health.items()
+        },
+    }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import base64
+from dataclasses import dataclass, field
 from typing import Any
 
 from skyriver.fabric import Endpoint
 from skyriver.services.live.media.detectors import DetectorSettings
-from skyriver.services.live.model import Rendition
+from skyriver.services.live.media.slate import SlateLook
+from skyriver.services.live.model import REVERT_AFTER_S, InputName, InputSelect, Rendition
+from skyriver.services.live.switching import Policy
 from skyriver.services.live.workloads.specs import endpoints
 
 
@@ -25,6 +28,10 @@ class TranscoderSpec:
     opus_bitrate_bps: int
     detectors: DetectorSettings
     adaptive_quality: bool = True
+    policy: Policy = field(default_factory=Policy)
+    last: InputName | None = None
+    """The input that was shown last, as far as is known."""
+    look: SlateLook = field(default_factory=SlateLook)
     cost: int = 0
     """Of the broadcast: of several transcoders of a channel the cheapest is heard."""
 
@@ -43,6 +50,9 @@ class TranscoderSpec:
             opus_bitrate_bps=audio.get("opus", 96_000),
             detectors=DetectorSettings.parse(spec.get("detectors", {})),
             adaptive_quality=bool(spec.get("adaptive_quality", True)),
+            policy=_policy(spec.get("inputs", {})),
+            last=InputName(last) if (last := spec.get("inputs", {}).get("last")) else None,
+            look=_look(spec.get("inputs", {}).get("slate") or {}),
             cost=int(spec.get("cost", 0)),
         )
 
@@ -60,3 +70,17 @@ class TranscoderSpec:
             )
 
         return essence(self) != essence(new)
+
+
+def _policy(inputs: dict[str, Any]) -> Policy:
+    revert_s = inputs.get("revert_s", REVERT_AFTER_S)
+    return Policy(
+        select=InputSelect(inputs.get("select", InputSelect.AUTO)),
+        revert_us=None if revert_s is None else int(revert_s * 1_000_000),
+        slate=inputs.get("slate") is not None,
+    )
+
+
+def _look(slate: dict[str, Any]) -> SlateLook:
+    jpeg = slate.get("jpeg_base64")
+    return SlateLook(str(slate.get("title", "")), base64.b64decode(jpeg) if jpeg else None)
