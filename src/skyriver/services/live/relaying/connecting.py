@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 
 from skyriver.kernel.errors import SkyriverError
@@ -44,4 +45,6 @@ def words_of(error: Exception) -> str:
     """What went wrong, in a few words without a full stop."""
     if isinstance(error, SkyriverError):
         return error.message.rstrip(".")
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)  # asyncio's own text repeats the address
     return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__

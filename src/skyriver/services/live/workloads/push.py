@@ -228,8 +228,12 @@ class Push:
         """What was sent is usage of the tenant, as what relays carry is."""
         source, clock, seq, sent = secrets.token_hex(8), MediaClock(), 0, 0
         began_us = clock.now_us()
-        while True:
-            await asyncio.sleep(USAGE_EVERY_S)
+        over = False
+        while not over:
+            try:
+                await asyncio.sleep(USAGE_EVERY_S)
+            except asyncio.CancelledError:
+                over = True
             now_us, total = clock.now_us(), self.bytes_sent
             if total > sent:
                 self._channel.emit(
@@ -242,10 +246,11 @@ class Push:
                     bytes_received=0,
                     from_us=began_us,
                     to_us=now_us,
-                    final=False,
+                    final=over,
                 )
                 seq, sent = seq + 1, total
             began_us = now_us
+        raise asyncio.CancelledError
 
 
 def _jti(grant: str) -> str:
