@@ -24,5 +24,5 @@ export default tseslint.config(
       "@typescript-eslint/no-unnecessary-type-parameters": "off",
     },
   },
-  { files: ["*.config.js"], extends: [tseslint.configs.disableTypeChecked] },
+  { files: ["*.config.js", "scripts/*.mjs"], extends: [tseslint.configs.disableTypeChecked] },
 );

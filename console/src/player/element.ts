@@ -1,22 +1,26 @@
 /**
  * `<skyriver-player>`: the player as a custom element.
  *
- * Attributes: `channel` ("tenant/channel", a public one), `api` (where the cloud is; default: where the script came
- * from), `latency` (ultra-low, low, smooth), `lang`, `quality` (a rendition's track name), `muted` is the default.
- * Property `tickets` takes a ticket source instead of `channel`.
- * Events: `statechange` {state, detail}, `firstpaint` {startup_ms}, `switch` {from, to, gap_ms}, `stats` (PlayerStats,
- * once a second).
+ * Attributes: `channel` ("tenant/channel", a public one) or `src` (an HLS playlist: a recording, or any stream), `api`
+ * (where the cloud is; default: where the script came from), `transport` (auto, moq, hls), `latency` (ultra-low, low,
+ * smooth), `quality` (a rendition), `max-rendition` ("480p", "lowest"), `thumbnails` (a WebVTT file of preview
+ * pictures), `controls="off"`, `lang`. It starts muted. Properties: `tickets` (a ticket source instead of `channel`),
+ * `stats`, `playback`, `muted`, `volume`, `paused`, `currentTime`, `duration`.
+ * Events: `statechange` {state, detail}, `firstpaint` {startup_ms}, `switch` {from, to, gap_ms}, `transportchange`
+ * {protocol}, `stats` (PlayerStats, once a second).
  */
 
-import { Controls, LATENCY_MODES_MS, type LatencyMode } from "./ui/controls";
-import { Playback, type SwitchInfo } from "./moq/playback";
-import type { PlayerState, PlayerStats } from "./stats";
-import { STYLES } from "./ui/styles";
+import { PlayerSession } from "./session";
+import type { PlaybackSnapshot, PlayerState, PlayerStats } from "./stats";
 import { httpTicketSource, publicWatchUrl, type TicketSource } from "./ticket";
-import { isWord, languageOf, word, type Language, type WordKey } from "./ui/words";
+import { wishOf } from "./transport";
+import { Face } from "./ui/face";
+import { languageOf } from "./ui/words";
+import { LATENCY_MODES_MS, type LatencyMode, type SwitchInfo, type Viewing } from "./viewing";
 
 const STATS_MS = 1000;
-const VOLUME_STEP = 0.1;
+/** How often the seek bar moves. */
+const FACE_MS = 250;
 
 declare global {
   interface Window {
@@ -25,38 +29,31 @@ declare global {
   }
 }
 
-function sheet(): CSSStyleSheet {
-  const styles = new CSSStyleSheet();
-  styles.replaceSync(STYLES);
-  return styles;
-}
-
 export class SkyriverPlayer extends HTMLElement {
-  static readonly observedAttributes = ["channel", "api", "latency", "lang", "quality"];
+  static readonly observedAttributes = [
+    "channel", "src", "api", "latency", "lang", "quality", "transport", "max-rendition", "thumbnails",
+  ];
 
-  private readonly controls: Controls;
-  private playback: Playback | undefined;
+  private readonly face: Face;
+  private session: PlayerSession | undefined;
   private source: TicketSource | undefined;
-  private timer: ReturnType<typeof setInterval> | undefined;
-  private muted = true;
+  private timers: ReturnType<typeof setInterval>[] = [];
+  private isMuted = true;
   private level = 1;
-  private paused = false;
+  private isPaused = false;
   private restarting = false;
 
   constructor() {
     super();
-    const root = this.attachShadow({ mode: "open" });
-    root.adoptedStyleSheets = [sheet()];
-    this.controls = new Controls(root, {
+    this.face = new Face(this.attachShadow({ mode: "open" }), this, {
+      viewing: () => this.session?.current,
       togglePlay: () => this.togglePlay(),
-      toggleMute: () => void this.setMuted(!this.muted),
-      volume: (level) => void this.setVolume(level),
-      quality: (track) => this.fixQuality(track),
-      latency: (mode) => this.setAttribute("latency", mode),
-      fullscreen: () => void this.toggleFullscreen(),
-      statistics: () => this.toggleStatistics(),
+      setMuted: (muted) => void this.setMuted(muted),
+      setVolume: (level) => (this.volume = level),
+      setLatency: (mode) => this.setAttribute("latency", mode),
+      fixQuality: (id) => (id === undefined ? this.removeAttribute("quality") : this.setAttribute("quality", id)),
+      report: () => this.report(),
     });
-    this.addEventListener("keydown", (event) => this.onKey(event));
   }
 
   /** Where tickets come from; set before or after the element is put into a page. */
@@ -70,22 +67,68 @@ export class SkyriverPlayer extends HTMLElement {
   }
 
   get stats(): PlayerStats | undefined {
-    return this.playback?.stats();
+    return this.session?.stats();
+  }
+
+  /** What the viewing was like so far; undefined while nothing is asked for. */
+  get playback(): PlaybackSnapshot | undefined {
+    return this.session?.snapshot();
+  }
+
+  get paused(): boolean {
+    return this.isPaused;
+  }
+
+  get muted(): boolean {
+    return this.isMuted;
+  }
+
+  /** Sound needs a gesture of the viewer first; browsers refuse it otherwise. */
+  set muted(muted: boolean) {
+    void this.setMuted(muted);
+  }
+
+  get volume(): number {
+    return this.level;
+  }
+
+  set volume(level: number) {
+    this.level = Math.min(1, Math.max(0, level));
+    this.session?.current?.setVolume(this.level);
+    if (this.isMuted !== (this.level === 0)) void this.setMuted(this.level === 0);
+    this.showMuted();
+  }
+
+  /** The place in a recording, in seconds from its start; 0 for what is only live. */
+  get currentTime(): number {
+    const line = this.session?.current?.timeline();
+    return line ? line.position_s - line.start_s : 0;
+  }
+
+  set currentTime(to_s: number) {
+    const line = this.session?.current?.timeline();
+    if (line) this.session?.current?.seek(line.start_s + to_s);
+  }
+
+  /** Length of a recording in seconds; Infinity for what is live. */
+  get duration(): number {
+    const line = this.session?.current?.timeline();
+    return line && !line.live ? line.end_s - line.start_s : Infinity;
   }
 
   /** Stop watching; the last picture stays. */
   pause(): void {
-    if (!this.paused) this.togglePlay();
+    if (!this.isPaused) this.togglePlay();
   }
 
-  /** Go on at the live edge. */
+  /** Go on: at the live edge, or where a recording was paused. */
   play(): void {
-    if (this.paused) this.togglePlay();
+    if (this.isPaused) this.togglePlay();
   }
 
   /** Forget the longest gaps so far, as before a drill. */
   resetGaps(): void {
-    this.playback?.engine.resetGaps();
+    this.session?.current?.resetGaps();
   }
 
   connectedCallback(): void {
@@ -104,10 +147,14 @@ export class SkyriverPlayer extends HTMLElement {
 
   attributeChangedCallback(name: string, before: string | null, after: string | null): void {
     if (before === after || !this.isConnected) return;
+    const viewing = this.session?.current;
     if (name === "lang") this.applyLanguage();
-    else if (name === "latency") this.playback?.engine.setTarget(LATENCY_MODES_MS[this.mode]);
-    else if (name === "quality") this.fixQuality(after ?? undefined);
+    else if (name === "latency") viewing?.setLatency(this.mode);
+    else if (name === "quality") viewing?.fixQuality(after ?? undefined);
+    else if (name === "max-rendition") viewing?.setMaxHeight(this.maxHeight);
+    else if (name === "thumbnails") this.face.loadThumbnails(after);
     else this.restart();
+    this.face.showMenus(this.mode);
   }
 
   private get mode(): LatencyMode {
@@ -115,22 +162,19 @@ export class SkyriverPlayer extends HTMLElement {
     return mode in LATENCY_MODES_MS ? (mode as LatencyMode) : "low";
   }
 
-  private get language(): Language {
-    return languageOf(this.getAttribute("lang") || document.documentElement.lang || navigator.language);
-  }
-
-  private say(key: WordKey, values?: Record<string, string | number>): string {
-    return word(this.language, key, values);
+  /** Lines of the tallest picture to fetch. */
+  private get maxHeight(): number {
+    const limit = this.getAttribute("max-rendition");
+    if (limit === "lowest") return 1;
+    const lines = Number.parseInt(limit ?? "", 10);
+    return lines > 0 ? lines : Infinity;
   }
 
   private applyLanguage(): void {
-    this.setAttribute("aria-label", this.say("player"));
-    this.controls.setLanguage(this.language, this.mode);
-    this.controls.setPlaying(!this.paused);
+    this.face.setLanguage(languageOf(this.getAttribute("lang") || document.documentElement.lang || navigator.language));
+    this.face.showMenus(this.mode);
+    this.face.showPlaying(!this.isPaused);
     this.showMuted();
-    this.showQualities();
-    const stats = this.stats;
-    if (stats) this.showState(stats.state, "");
   }
 
   /** (Re)start after the attributes and properties of this turn have all been set. */
@@ -143,8 +187,10 @@ export class SkyriverPlayer extends HTMLElement {
     });
   }
 
-  private ticketSource(): TicketSource | undefined {
+  private sourceNow(): TicketSource | string | undefined {
     if (this.source) return this.source;
+    const address = this.getAttribute("src");
+    if (address) return address;
     const channel = this.getAttribute("channel");
     if (!channel) return undefined;
     const api = this.getAttribute("api") ?? new URL("/", import.meta.url).toString();
@@ -153,43 +199,41 @@ export class SkyriverPlayer extends HTMLElement {
 
   private begin(): void {
     this.shutDown();
-    const tickets = this.ticketSource();
-    if (!tickets) return;
-    const trouble = missing();
-    if (trouble) {
-      this.controls.showMessage(this.say(trouble), false);
-      this.emit("statechange", { state: "failed", detail: trouble });
-      return;
-    }
-    this.paused = false;
-    this.playback = new Playback({
-      canvas: this.controls.canvas,
-      tickets,
-      latency_target_ms: LATENCY_MODES_MS[this.mode],
+    const source = this.sourceNow();
+    if (source === undefined) return;
+    this.isPaused = false;
+    const session = new PlayerSession({
+      source,
+      wish: wishOf(this.getAttribute("transport")),
+      latency: this.mode,
+      max_height: this.maxHeight,
       events: {
-        state: (state, detail) => this.showState(state, detail),
-        switched: (info) => this.showSwitch(info),
+        state: (state, detail) => this.onState(state, detail),
+        switched: (info) => this.onSwitch(info),
         firstPaint: (startup_ms) => this.emit("firstpaint", { startup_ms }),
-        renditions: () => this.showQualities(),
+        menus: () => this.onMenus(),
+        captions: (lines) => this.face.showCaptions(lines),
+        transport: (viewing) => this.onTransport(viewing),
       },
     });
-    this.playback.engine.choice.fix(this.getAttribute("quality") ?? undefined);
-    this.playback.start();
-    this.timer = setInterval(() => this.report(), STATS_MS);
+    this.session = session;
+    this.face.loadThumbnails(this.getAttribute("thumbnails"));
+    session.start();
+    this.timers = [setInterval(() => this.report(), STATS_MS), setInterval(() => this.face.update(this.stats), FACE_MS)];
     window.skyriverPlayerStats = () => this.stats;
-    if (!this.muted) void this.playback.engine.unmute();
   }
 
   private shutDown(): void {
-    clearInterval(this.timer);
-    this.playback?.close();
-    this.playback = undefined;
+    for (const timer of this.timers.splice(0)) clearInterval(timer);
+    const { session } = this;
+    this.session = undefined;
+    session?.close();
   }
 
   private report(): void {
-    const stats = this.stats;
+    const { stats } = this;
     if (!stats) return;
-    this.controls.update(stats);
+    this.face.update(stats);
     this.emit("stats", stats);
   }
 
@@ -197,105 +241,51 @@ export class SkyriverPlayer extends HTMLElement {
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
   }
 
-  private showState(state: PlayerState, detail: string): void {
-    const busy = state === "connecting" || state === "waiting";
-    this.controls.showMessage(this.messageFor(state, detail), busy);
-    this.controls.setPlaying(state !== "paused");
+  private onTransport(viewing: Viewing): void {
+    this.face.showSurface(viewing.surface);
+    viewing.setVolume(this.level);
+    const quality = this.getAttribute("quality");
+    if (quality) viewing.fixQuality(quality);
+    if (!this.isMuted) void this.setMuted(false);
+    this.emit("transportchange", { protocol: viewing.protocol });
+  }
+
+  private onState(state: PlayerState, detail: string): void {
+    this.face.showState(state, detail, (this.session?.stats()?.frames_painted ?? 0) > 0);
     this.emit("statechange", { state, detail });
   }
 
-  private messageFor(state: PlayerState, detail: string): string | undefined {
-    if (state === "playing" || state === "idle") return undefined;
-    if (detail.startsWith("codec ")) return `${this.say("undecodable")} (${detail.slice(6)})`;
-    if (isWord(detail)) return this.say(detail);
-    if (state === "failed") return detail;
-    if (state === "waiting" && (this.stats?.frames_painted ?? 0) > 0) return this.say("interrupted");
-    return this.say(state);
-  }
-
-  private showSwitch(info: SwitchInfo): void {
-    const site = this.stats?.edge_site || info.to;
-    this.controls.showToast(this.say("switched", { edge: site, gap: info.gap_ms }));
+  private onSwitch(info: SwitchInfo): void {
+    this.face.showSwitch(this.stats?.edge_site || info.to, info.gap_ms);
     this.emit("switch", info);
   }
 
-  private showQualities(): void {
-    const engine = this.playback?.engine;
-    this.controls.setQualities(engine?.renditions ?? [], engine?.choice.fixed);
+  private onMenus(): void {
+    this.face.showMenus(this.mode);
     this.showMuted();
   }
 
   private showMuted(): void {
-    this.controls.setMuted(this.muted, this.playback?.engine.hasAudio ?? false, this.level);
+    this.face.showMuted(this.isMuted, this.session?.current?.hasAudio ?? false, this.level);
   }
 
   private togglePlay(): void {
-    if (!this.playback) return;
-    this.paused = !this.paused;
-    if (this.paused) this.playback.pause();
-    else this.playback.resume();
+    if (!this.session) return;
+    this.isPaused = !this.isPaused;
+    if (this.isPaused) this.session.pause();
+    else this.session.resume();
   }
 
   private async setMuted(muted: boolean): Promise<void> {
-    this.muted = muted;
-    const engine = this.playback?.engine;
-    if (muted) engine?.mute();
-    else await engine?.unmute();
-    engine?.audio.setVolume(this.level);
+    this.isMuted = muted;
+    this.showMuted();
+    const viewing = this.session?.current;
+    const sounds = await viewing?.setMuted(muted);
+    viewing?.setVolume(this.level);
+    // The browser wanted a gesture: back to the button that asks for one.
+    if (!muted && sounds === false && viewing === this.session?.current) this.isMuted = true;
     this.showMuted();
   }
-
-  private async setVolume(level: number): Promise<void> {
-    this.level = Math.min(1, Math.max(0, level));
-    this.playback?.engine.audio.setVolume(this.level);
-    if (this.muted !== (this.level === 0)) await this.setMuted(this.level === 0);
-    this.showMuted();
-  }
-
-  private fixQuality(track: string | undefined): void {
-    const engine = this.playback?.engine;
-    engine?.choice.fix(track);
-    engine?.chooseRendition();
-  }
-
-  private async toggleFullscreen(): Promise<void> {
-    if (document.fullscreenElement) await document.exitFullscreen();
-    else await this.requestFullscreen();
-  }
-
-  private toggleStatistics(): void {
-    if (this.controls.toggleStatistics()) this.report();
-  }
-
-  private onKey(event: KeyboardEvent): void {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const target = event.composedPath()[0];
-    const onControl = target instanceof HTMLElement && target !== this && target.matches("button, select, input");
-    const keys: Record<string, () => void> = {
-      k: () => this.togglePlay(),
-      m: () => void this.setMuted(!this.muted),
-      f: () => void this.toggleFullscreen(),
-      i: () => this.toggleStatistics(),
-      ...(onControl
-        ? {}
-        : {
-            " ": () => this.togglePlay(),
-            ArrowUp: () => void this.setVolume(this.level + VOLUME_STEP),
-            ArrowDown: () => void this.setVolume(this.level - VOLUME_STEP),
-          }),
-    };
-    const act = keys[event.key];
-    if (!act) return;
-    event.preventDefault();
-    act();
-  }
-}
-
-/** What this browser or this page lacks, as a word. */
-function missing(): WordKey | undefined {
-  if (!globalThis.isSecureContext) return "insecure";
-  const there = "WebTransport" in globalThis && "VideoDecoder" in globalThis && "AudioDecoder" in globalThis;
-  return there ? undefined : "unsupported";
 }
 
 export function definePlayer(): void {

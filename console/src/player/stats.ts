@@ -67,6 +67,8 @@ export interface PlayerStats {
   frames_skipped: number;
   /** How often the picture stood still for longer than `STALL_MS` while playing. */
   stalls: number;
+  /** How long in all it stood still. */
+  stalled_ms: number;
   switches: number;
   /** Longest time without a new frame from any edge. */
   gap_ms_max: number;
@@ -79,6 +81,8 @@ export interface PlayerStats {
   muted: boolean;
   audio_buffer_ms: number;
   audio_underruns: number;
+  /** Longest silence for want of sound, while unmuted. */
+  audio_gap_ms_max: number;
   /** Loudest sample of the last quarter of a second, 0 to 1. */
   audio_level: number;
   /** How far the sound is behind the playout clock; negative when ahead. */
@@ -91,6 +95,10 @@ export const STALL_MS = 200;
 export interface Gap {
   longest_ms: number;
   stalls: number;
+  /** Sum of the stalls. */
+  stalled_ms: number;
+  /** The gap that is still open. */
+  open_ms: number;
 }
 
 /** Longest distance between events of one kind. Time is injected. */
@@ -98,6 +106,7 @@ export class GapMeter {
   private last: number | undefined;
   private longest = 0;
   private long = 0;
+  private long_ms = 0;
 
   constructor(private readonly stall_ms = STALL_MS) {}
 
@@ -105,14 +114,23 @@ export class GapMeter {
     const gap = this.last === undefined ? 0 : now_ms - this.last;
     this.last = now_ms;
     if (gap > this.longest) this.longest = gap;
-    if (gap > this.stall_ms) this.long++;
+    if (gap > this.stall_ms) {
+      this.long++;
+      this.long_ms += gap;
+    }
     return gap;
   }
 
   /** The gap so far, counting the one that is still open. */
   read(now_ms: number): Gap {
     const open = this.last === undefined ? 0 : now_ms - this.last;
-    return { longest_ms: Math.max(this.longest, open), stalls: this.long + (open > this.stall_ms ? 1 : 0) };
+    const stalls = open > this.stall_ms;
+    return {
+      longest_ms: Math.max(this.longest, open),
+      stalls: this.long + (stalls ? 1 : 0),
+      stalled_ms: this.long_ms + (stalls ? open : 0),
+      open_ms: open,
+    };
   }
 
   /** Do not count what happens until the next mark (paused, hidden). */

@@ -15,6 +15,16 @@ export interface EdgeAddress {
   reason?: string;
 }
 
+/** One node that serves the channel over HTTP; segments have the same names on every node. */
+export interface HlsAddress {
+  node_id: string;
+  /** The multivariant playlist. */
+  url: string;
+  dash_url?: string;
+  /** Whether its playlists list parts (LL-HLS). */
+  ll: boolean;
+}
+
 export interface WatchTicket {
   channel_id: string;
   space: string;
@@ -22,6 +32,8 @@ export interface WatchTicket {
   grant: string;
   expires_at: string;
   edges: EdgeAddress[];
+  /** Best first; absent or empty where nothing is delivered over HTTP. */
+  hls?: HlsAddress[];
   latency_target_ms?: number;
 }
 

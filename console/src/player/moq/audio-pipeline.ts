@@ -16,13 +16,14 @@ const MAX_DECODING = 16;
 /** Decoding a packet and bringing it to the audio thread. */
 const HAND_OVER_US = 30_000;
 /** How often the audio thread is told the time. */
-const CLOCK_EVERY_MS = 100;
-const SILENT: FromWorklet = { buffered_ms: 0, underruns: 0, level: 0, offset_ms: 0 };
+const CLOCK_EVERY_MS = 20;
+const SILENT: FromWorklet = { buffered_ms: 0, underruns: 0, gap_ms_max: 0, level: 0, offset_ms: 0 };
 
-/** Built next to the player bundle; a worklet can only be loaded from a URL. */
+/** Where the build puts the audio thread's file, seen from this one; a worklet can only be loaded from a URL. */
+declare const __AUDIO_WORKLET__: string;
+
 function workletUrl(): string {
-  const path = import.meta.env.DEV ? "./audio-worklet.ts" : "/player-audio.js";
-  return new URL(path, import.meta.url).toString();
+  return new URL(import.meta.env.DEV ? "./audio-worklet.ts" : __AUDIO_WORKLET__, import.meta.url).toString();
 }
 
 export class AudioPipeline {
@@ -131,6 +132,11 @@ export class AudioPipeline {
   flush(): void {
     this.queue.clear();
     this.send({ type: "clear" });
+  }
+
+  forgetGaps(): void {
+    this.send({ type: "forget_gaps" });
+    this.report = { ...this.report, gap_ms_max: 0 };
   }
 
   private async open(rendition: AudioRendition): Promise<void> {

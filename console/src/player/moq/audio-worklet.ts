@@ -6,11 +6,14 @@ export type ToWorklet =
   | { type: "samples"; pts_us: number; planes: Float32Array[] }
   /** At `context_s` of the audio context, `media_us` is to be heard. */
   | { type: "clock"; context_s: number; media_us: number }
-  | { type: "clear" };
+  | { type: "clear" }
+  | { type: "forget_gaps" };
 
 export interface FromWorklet {
   buffered_ms: number;
   underruns: number;
+  /** The longest time without sound to play. */
+  gap_ms_max: number;
   /** The loudest sample played since the last report, 0 to 1. */
   level: number;
   /** How far what is heard is behind the playout clock, and with it behind the picture; negative when ahead. */
@@ -44,6 +47,7 @@ class SkyriverAudio extends AudioWorkletProcessor {
   private receive(message: ToWorklet): void {
     if (message.type === "samples") this.ring.write(message.pts_us, message.planes);
     else if (message.type === "clock") this.offset_us = message.media_us - message.context_s * 1e6;
+    else if (message.type === "forget_gaps") this.ring.forgetGaps();
     else this.ring.clear();
   }
 
@@ -61,6 +65,7 @@ class SkyriverAudio extends AudioWorkletProcessor {
     const report: FromWorklet = {
       buffered_ms: this.ring.bufferedMs(position_us),
       underruns: this.ring.underruns,
+      gap_ms_max: this.ring.longestGapMs,
       level: this.level,
       offset_ms: this.ring.offsetMs(position_us + (QUANTUM_FRAMES / sampleRate) * 1e6),
     };

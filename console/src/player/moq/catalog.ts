@@ -30,12 +30,23 @@ export interface AudioRendition {
   sample_rate_hz: number;
   channels: number;
   bitrate_bps: number;
+  /** For people, and as BCP 47; empty when not told. Renditions that differ in the codec only have the same. */
+  label: string;
+  language: string;
+}
+
+/** A track of captions: see cues.ts. */
+export interface TextRendition {
+  track: string;
+  label: string;
+  language: string;
 }
 
 export interface Catalog {
   /** Largest picture first. */
   video: VideoRendition[];
   audio: AudioRendition[];
+  text: TextRendition[];
 }
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -58,6 +69,10 @@ export function mergePatch(target: Json | undefined, patch: Json): Json {
 
 function number(value: Json | undefined, fallback = 0): number {
   return typeof value === "number" && Number.isFinite(value) ? value : fallback;
+}
+
+function text(value: Json | undefined): string {
+  return typeof value === "string" ? value.slice(0, 80) : "";
 }
 
 /** Decode a hex string; undefined when it is not one. */
@@ -113,7 +128,16 @@ function audioRendition([track, value]: [string, Json]): AudioRendition[] {
   const sampleRate = number(entry.sampleRate);
   const channels = number(entry.numberOfChannels);
   if (sampleRate <= 0 || channels <= 0) return [];
-  return [{ track, ...rest, sample_rate_hz: sampleRate, channels, bitrate_bps: number(entry.bitrate) }];
+  const bitrate_bps = number(entry.bitrate);
+  return [{ track, ...rest, sample_rate_hz: sampleRate, channels, bitrate_bps, ...named(entry) }];
+}
+
+function named(entry: JsonObject): { label: string; language: string } {
+  return { label: text(entry.label), language: text(entry.language) };
+}
+
+function textRendition([track, entry]: [string, Json]): TextRendition[] {
+  return isObject(entry) && track !== "" ? [{ track, ...named(entry) }] : [];
 }
 
 /** Read a catalog value (parsed JSON). */
@@ -121,7 +145,8 @@ export function readCatalog(root: unknown): Catalog {
   const json = root as Json;
   const video = section(json, "video").flatMap(videoRendition);
   video.sort((a, b) => b.height - a.height || b.bitrate_bps - a.bitrate_bps || a.track.localeCompare(b.track));
-  return { video, audio: section(json, "audio").flatMap(audioRendition) };
+  const audio = section(json, "audio").flatMap(audioRendition);
+  return { video, audio, text: section(json, "captions").flatMap(textRendition) };
 }
 
 /** Follows one group of the catalog track: feed frames in order, get the catalog after each. */
@@ -137,8 +162,24 @@ export class CatalogGroup {
   }
 }
 
+/** Sound tracks to choose from: one entry for all renditions of the same content. */
+export function audioChoices(renditions: readonly AudioRendition[]): AudioRendition[] {
+  const groups = new Map<string, AudioRendition[]>();
+  for (const rendition of renditions) {
+    const content = `${rendition.language} ${rendition.label}`;
+    groups.set(content, [...(groups.get(content) ?? []), rendition]);
+  }
+  return [...groups.values()].flatMap((group) => pickCodec(group) ?? []);
+}
+
+/** The sound to play: the chosen track, or the first. */
+export function pickAudio(renditions: readonly AudioRendition[], chosen?: string): AudioRendition | undefined {
+  const choices = audioChoices(renditions);
+  return choices.find((rendition) => rendition.track === chosen) ?? choices[0];
+}
+
 /** Opus first: it conceals loss and every browser with WebCodecs decodes it; AAC is there for HLS. */
-export function pickAudio(renditions: readonly AudioRendition[]): AudioRendition | undefined {
+function pickCodec(renditions: readonly AudioRendition[]): AudioRendition | undefined {
   return renditions.find((r) => r.codec.startsWith("opus")) ?? renditions[0];
 }
 

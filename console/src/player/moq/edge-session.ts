@@ -6,10 +6,11 @@
 import { Connection, Path } from "@moq/net";
 import { CatalogGroup, CATALOG_TRACK, type Catalog, type Container } from "./catalog";
 import { readLegacyFrame } from "./container";
+import { readCues, type Cue } from "./cues";
 import type { EdgeAddress, WatchTicket } from "../ticket";
 
 /** Higher goes first when the link is narrow: speech before picture. */
-const PRIORITY = { catalog: 100, audio: 80, video: 60 } as const;
+const PRIORITY = { catalog: 100, audio: 80, text: 70, video: 60 } as const;
 /** A subscription that failed is made again after this; doubles up to the maximum while the broadcast is away. */
 const RETRY_MS = 100;
 const RETRY_MAX_MS = 1000;
@@ -26,8 +27,10 @@ export interface FrameSink {
 
 export interface TrackRequest {
   track: string;
-  kind: "audio" | "video";
+  kind: "audio" | "video" | "text";
   container: Container;
+  /** Leave out what began before this group; the newest one when it is not given. */
+  start_group?: number;
 }
 
 /** A subscription that renews itself until closed. */
@@ -94,8 +97,21 @@ export class EdgeSession {
     });
   }
 
+  /** Captions come seldom, so their silence means nothing. */
+  followText(track: string, onCues: (cues: Cue[]) => void): Following {
+    return this.follow(track, PRIORITY.text, undefined, async (group, alive) => {
+      for (;;) {
+        const frame = await group.readFrame();
+        if (!frame || !alive()) return;
+        onCues(readCues(frame.payload));
+      }
+    });
+  }
+
   followTrack(request: TrackRequest, sink: FrameSink): Following {
-    return this.follow(request.track, PRIORITY[request.kind], IDLE_MS, async (group, alive) => {
+    const { start_group } = request;
+    const read = async (group: Group, alive: () => boolean): Promise<void> => {
+      if (start_group !== undefined && group.sequence < start_group) return;
       for (;;) {
         const frame = await group.readFrameSequence();
         if (!alive()) return;
@@ -109,7 +125,8 @@ export class EdgeSession {
         if (media) sink.frame(group.sequence, media.pts_us, media.data, first);
       }
       sink.endOfGroup(group.sequence);
-    });
+    };
+    return this.follow(request.track, PRIORITY[request.kind], IDLE_MS, read, start_group);
   }
 
   /**
@@ -121,6 +138,7 @@ export class EdgeSession {
     priority: number,
     idleMs: number | undefined,
     read: (group: Group, alive: () => boolean) => Promise<void>,
+    startGroup?: number,
   ): Following {
     const stop = new AbortController();
     let subscriber: Subscriber | undefined;
@@ -147,7 +165,11 @@ export class EdgeSession {
         const broadcast = this.connection.consume(Path.from(this.broadcast));
         lastFrame = performance.now();
         try {
-          subscriber = broadcast.track(track).subscribe({ priority, latencyMax: GROUP_AGE_MS });
+          subscriber = broadcast.track(track).subscribe({
+            priority,
+            latencyMax: GROUP_AGE_MS,
+            ...(startGroup === undefined ? {} : { startGroup }),
+          });
           for (;;) {
             const group = await subscriber.recvGroup();
             if (!group || !alive()) break;

@@ -163,7 +163,7 @@ export class Failover {
     const session = this.sessions.get(id);
     if (!session) return [];
     this.sessions.delete(id);
-    this.rest(session.edge, now_ms);
+    this.layUp(session.edge, now_ms);
     if (id === this.challengerId) this.challengerId = undefined;
     if (id !== this.activeId) return this.sessions.size < 2 ? this.connectNext(now_ms) : [];
     this.activeId = undefined;
@@ -231,6 +231,11 @@ export class Failover {
     return this.connectNext(now_ms);
   }
 
+  /** No pictures are wanted for a moment: their absence says nothing about the edge. */
+  rest(now_ms: number): void {
+    this.lastFrame = Math.max(this.lastFrame, now_ms);
+  }
+
   /** The page slept (a closed lid, a frozen tab): what was lost meanwhile says nothing about the edges. */
   woke(now_ms: number): Action[] {
     this.rests.clear();
@@ -263,7 +268,7 @@ export class Failover {
     if (warm.status !== "ready") return [];
     if (this.silent(now_ms) || this.outdated(active)) return this.challenge(warm, now_ms);
     if (warm.proven || now_ms - warm.since_ms <= PROOF_MS) return [];
-    this.rest(warm.edge, now_ms);
+    this.layUp(warm.edge, now_ms);
     return [...this.drop(warm), ...this.connectNext(now_ms)];
   }
 
@@ -298,7 +303,7 @@ export class Failover {
     this.activeId = winner.id;
     this.challengerId = undefined;
     this.rescues = [];
-    if (!this.outdated(loser)) this.rest(loser.edge, now_ms);
+    if (!this.outdated(loser)) this.layUp(loser.edge, now_ms);
     return [
       { do: "switched", from: loser.edge, to: winner.edge, silent_ms },
       ...this.drop(loser),
@@ -346,7 +351,7 @@ export class Failover {
     return [{ do: "close", session }];
   }
 
-  private rest(edge: EdgeAddress, now_ms: number): void {
+  private layUp(edge: EdgeAddress, now_ms: number): void {
     if (now_ms < this.wakingUntil && !this.forgiven.has(edge.url)) {
       this.forgiven.add(edge.url);
       return;

@@ -162,6 +162,13 @@ export class FrameQueue {
     return this.newest;
   }
 
+  /** The group that began last, with the media times of its first and its latest frame. */
+  get newestGroup(): { group: number; first_pts_us: number; newest_pts_us: number } | undefined {
+    const last = this.groups[this.groups.length - 1];
+    const first = last?.frames[0];
+    return last && first ? { group: last.sequence, first_pts_us: first.pts_us, newest_pts_us: this.newest } : undefined;
+  }
+
   get length(): number {
     return this.groups.reduce((sum, g) => sum + g.frames.length - g.next, 0);
   }

@@ -1,12 +1,16 @@
-/** Everything between arriving frames and what is seen and heard: queues, the playout clock, decoders, meters. */
+/** Everything between arriving frames and what is seen and heard: queues, the playout clock, decoders, the choice. */
 
+import { Adaptation, type Decision } from "../abr/adaptation";
+import { LinkMonitor } from "../abr/link-monitor";
+import type { Choice } from "../viewing";
 import { AudioPipeline } from "./audio-pipeline";
-import { pickAudio, type Catalog, type VideoRendition } from "./catalog";
+import { audioChoices, pickAudio, type AudioRendition, type Catalog, type VideoRendition } from "./catalog";
+import { CueList, type Cue } from "./cues";
 import type { TrackRequest } from "./edge-session";
+import { EngineMeters } from "./engine-meters";
 import type { QueuedFrame, Verdict } from "./frame-queue";
+import { intoSlotUs, nextSlotGroup } from "./groups";
 import { PlayoutClock } from "./playout-clock";
-import { RenditionChoice } from "../abr/rendition-choice";
-import { GapMeter, RateMeter, STALL_MS } from "../stats";
 import { VideoPipeline } from "./video-pipeline";
 
 export interface EngineEvents {
@@ -14,29 +18,39 @@ export interface EngineEvents {
   tracksChanged(): void;
   firstPaint(): void;
   undecodable(codec: string): void;
-  renditionsChanged(): void;
+  menus(): void;
+  captions(lines: readonly string[]): void;
 }
 
+/** The first pictures are spent catching up with the open group; that says nothing about the size of the picture. */
+const WARM_UP_FRAMES = 60;
+/**
+ * A slot that has just begun is worth taking from its start: there is little of it to catch up with. Later the next
+ * one is waited for, because the backlog of the running one would fill the queue in front of the sound.
+ */
+const FRESH_SLOT_US = 350_000;
+/** Ticks come every 50 ms and paints more often. */
+const BLOCKED_MS = 120;
+
 export class MediaEngine {
-  readonly choice = new RenditionChoice();
+  readonly choice = new Adaptation();
+  readonly audio: AudioPipeline;
+  readonly meters = new EngineMeters();
+  private readonly link = new LinkMonitor();
   private readonly clock: PlayoutClock;
   private readonly video: VideoPipeline;
-  readonly audio: AudioPipeline;
-  private catalog: Catalog = { video: [], audio: [] };
+  private readonly cueList = new CueList();
+  private catalog: Catalog = { video: [], audio: [], text: [] };
   private wantsAudio = false;
-  private readonly paintGaps = new GapMeter(STALL_MS);
-  private readonly arrivalGaps = new GapMeter();
-  private readonly paints = new RateMeter();
-  private readonly bytes = new RateMeter();
-  private stallsBefore = 0;
-
-  painted = 0;
-  duplicates = 0;
-  latency_ms = 0;
+  private chosenAudio: string | undefined;
+  private chosenText: string | undefined;
+  private shownLines = "";
+  private lastPaintAt = -Infinity;
+  private lastAwake = -Infinity;
 
   constructor(
     private readonly canvas: HTMLCanvasElement,
-    target_ms: number,
+    private target_ms: number,
     private readonly now: () => number,
     private readonly events: EngineEvents,
   ) {
@@ -44,7 +58,7 @@ export class MediaEngine {
     this.video = new VideoPipeline(canvas, () => this.position(), {
       painted: (pts_us) => this.onPainted(pts_us),
       suffering: () => this.suffer(),
-      handedOver: () => events.tracksChanged(),
+      handedOver: () => this.onHandedOver(),
       undecodable: (codec) => events.undecodable(codec),
     });
     this.audio = new AudioPipeline((at_ms) => this.clock.position(at_ms * 1000));
@@ -62,62 +76,128 @@ export class MediaEngine {
     return this.video.current;
   }
 
+  get fixed(): string | undefined {
+    return this.choice.fixed;
+  }
+
+  get audioChoices(): Choice[] {
+    return audioChoices(this.catalog.audio).map(choiceOf);
+  }
+
+  get audioChoice(): string | undefined {
+    return pickAudio(this.catalog.audio, this.chosenAudio)?.track;
+  }
+
+  get textChoices(): Choice[] {
+    return this.catalog.text.map(choiceOf);
+  }
+
+  get textChoice(): string | undefined {
+    return this.catalog.text.find((rendition) => rendition.track === this.chosenText)?.track;
+  }
+
   get lastPaintMs(): number {
     return this.lastPaintAt;
   }
-  private lastPaintAt = -Infinity;
+
+  /** Pictures are missing because the player emptied the link's queue and waits for the next group. */
+  get waitsOnPurpose(): boolean {
+    return this.video.awaitsGroup;
+  }
 
   setTarget(target_ms: number): void {
+    this.target_ms = target_ms;
     this.clock.setTarget(target_ms * 1000);
     this.interrupt();
+  }
+
+  setMaxHeight(lines: number): void {
+    this.choice.limit(lines);
+    this.decide();
+  }
+
+  fix(track: string | undefined): void {
+    this.choice.fix(track);
+    this.decide();
+    this.events.menus();
   }
 
   setCatalog(catalog: Catalog): void {
     // A catalog without any track is what a publisher shows for a moment while it starts; the old one plays on.
     if (catalog.video.length === 0 && catalog.audio.length === 0) return;
-    const changed = JSON.stringify(catalog.video) !== JSON.stringify(this.catalog.video);
+    const changed = JSON.stringify(catalog) !== JSON.stringify(this.catalog);
     this.catalog = catalog;
-    this.chooseRendition();
-    const audio = pickAudio(catalog.audio);
+    this.decide();
+    const running = catalog.video.find((rendition) => rendition.track === this.current?.track);
+    if (running) this.video.update(running);
+    const audio = pickAudio(catalog.audio, this.chosenAudio);
     if (this.wantsAudio && audio) void this.audio.replace(audio).then(() => this.events.tracksChanged());
-    if (changed) this.events.renditionsChanged();
+    if (changed) this.events.menus();
     this.events.tracksChanged();
   }
 
-  /** Look again which rendition fits; call now and then, and when the box changes. */
-  chooseRendition(): void {
-    const box_px = this.canvas.clientHeight * (globalThis.devicePixelRatio || 1);
-    const before = this.video.tracks.map((r) => r.track).join();
-    const chosen = this.choice.pick(this.catalog.video, box_px, this.now());
-    if (chosen) this.video.show(chosen);
-    if (this.video.tracks.map((r) => r.track).join() !== before) this.events.tracksChanged();
+  chooseAudio(track: string): void {
+    this.chosenAudio = track;
+    const audio = pickAudio(this.catalog.audio, track);
+    if (this.wantsAudio && audio) void this.startAudio(audio);
+    this.events.menus();
+  }
+
+  chooseText(track: string | undefined): void {
+    this.chosenText = track;
+    this.cueList.clear();
+    this.showCaptions();
+    this.events.menus();
+    this.events.tracksChanged();
+  }
+
+  /** The browser cannot decode what it was given. Returns whether something else is left to try. */
+  avoidUndecodable(): boolean {
+    const bad = this.current;
+    if (!bad || !this.choice.bar(bad.track, this.catalog.video)) return false;
+    this.video.drop();
+    this.decide();
+    return true;
+  }
+
+  /** Every 50 ms: look at the link and choose. */
+  tick(): void {
+    this.noteBlocked();
+    this.decide();
+    this.showCaptions();
   }
 
   /** What should be subscribed now. */
   wanted(): TrackRequest[] {
-    const tracks: TrackRequest[] = this.video.tracks.map((r) => ({
-      track: r.track,
+    const tracks: TrackRequest[] = this.video.tracks.map(({ rendition, start_group }) => ({
+      track: rendition.track,
       kind: "video",
-      container: r.container,
+      container: rendition.container,
+      ...(start_group === undefined ? {} : { start_group }),
     }));
     const audio = this.audio.current;
     if (audio) tracks.push({ track: audio.track, kind: "audio", container: audio.container });
+    const text = this.textChoice;
+    if (text !== undefined) tracks.push({ track: text, kind: "text", container: "legacy" });
     return tracks;
   }
 
   frame(request: TrackRequest, frame: QueuedFrame): Verdict {
-    const now_ms = this.now();
-    this.bytes.add(frame.data.byteLength * 8, now_ms);
+    const now_ms = this.noteBlocked();
+    this.meters.bits.add(frame.data.byteLength * 8, now_ms);
     const target = request.kind === "video" ? this.video : this.audio;
     const verdict = target.push(request.track, frame);
-    if (verdict === "duplicate") this.duplicates++;
+    if (verdict === "duplicate") this.meters.duplicates++;
     const fresh = verdict === "new" || verdict === "restarted";
     if (fresh) {
+      this.link.arrival(request.track, frame.pts_us, frame.data.byteLength, now_ms);
+      // A frame that came late is the moment at which most is known.
+      this.decide();
       // Sound has to be ready before its time, by as much as the way to the loudspeaker takes.
       const lead_us = request.kind === "audio" ? this.audio.outputLatencyUs : 0;
-      this.clock.observe(frame.pts_us, now_ms * 1000 + lead_us, request.kind);
+      this.clock.observe(frame.pts_us, now_ms * 1000 + lead_us, request.kind === "audio" ? "audio" : "video");
     }
-    if (fresh && (request.kind === "video" || this.catalog.video.length === 0)) this.arrivalGaps.mark(now_ms);
+    if (fresh && (request.kind === "video" || this.catalog.video.length === 0)) this.meters.arrivals.mark(now_ms);
     if (fresh) this.pump();
     return verdict;
   }
@@ -125,6 +205,10 @@ export class MediaEngine {
   endOfGroup(request: TrackRequest, group: number): void {
     if (request.kind === "video") this.video.endOfGroup(request.track, group);
     else this.audio.endOfGroup(group);
+  }
+
+  cues(cues: readonly Cue[]): void {
+    this.cueList.add(cues);
   }
 
   /** Once per display refresh. */
@@ -135,13 +219,14 @@ export class MediaEngine {
 
   async unmute(): Promise<void> {
     this.wantsAudio = true;
-    const audio = pickAudio(this.catalog.audio);
-    if (audio) await this.audio.start(audio);
+    const audio = pickAudio(this.catalog.audio, this.chosenAudio);
+    if (audio) await this.startAudio(audio);
     this.events.tracksChanged();
   }
 
   mute(): void {
     this.wantsAudio = false;
+    if (this.audio.current) this.link.forget(this.audio.current.track);
     this.audio.stop();
     this.clock.forget("audio");
     this.events.tracksChanged();
@@ -149,13 +234,13 @@ export class MediaEngine {
 
   /** Pictures stop for a reason that is not the network's. */
   interrupt(): void {
-    this.paintGaps.interrupt();
-    this.arrivalGaps.interrupt();
+    this.meters.interrupt();
   }
 
   /** Forget what is queued and find the live edge anew. */
   flush(): void {
     this.interrupt();
+    this.link.reset();
     this.clock.reset();
     this.video.flush();
     this.audio.flush();
@@ -167,33 +252,85 @@ export class MediaEngine {
   }
 
   resetGaps(): void {
-    this.paintGaps.resetLongest();
-    this.arrivalGaps.resetLongest();
+    this.meters.resetGaps();
+    this.audio.forgetGaps();
   }
 
   measures() {
-    const now_ms = this.now();
-    const painted = this.paintGaps.read(now_ms);
+    const { report } = this.audio;
     return {
-      rendition: this.current?.track ?? "",
-      width: this.painted > 0 ? this.canvas.width : 0,
-      height: this.painted > 0 ? this.canvas.height : 0,
-      latency_ms: this.latency_ms,
+      rendition: this.meters.painted > 0 ? (this.current?.track ?? "") : "",
+      width: this.meters.painted > 0 ? this.canvas.width : 0,
+      height: this.meters.painted > 0 ? this.canvas.height : 0,
       buffer_ms: this.video.bufferedUs(this.position()) / 1000,
-      fps: this.paints.perSecond(now_ms),
-      bitrate_bps: this.bytes.perSecond(now_ms),
-      frames_painted: this.painted,
       frames_decoded: this.video.decodedCount,
-      frames_duplicate: this.duplicates,
       frames_skipped: this.video.skippedCount,
-      stalls: painted.stalls,
-      gap_ms_max: this.arrivalGaps.read(now_ms).longest_ms,
-      paint_gap_ms_max: painted.longest_ms,
-      audio_buffer_ms: this.audio.report.buffered_ms,
-      audio_underruns: this.audio.report.underruns,
-      audio_level: this.audio.report.level,
-      audio_offset_ms: this.audio.report.offset_ms,
+      ...this.meters.read(this.now()),
+      audio_buffer_ms: report.buffered_ms,
+      audio_underruns: report.underruns,
+      audio_gap_ms_max: report.gap_ms_max,
+      audio_level: report.level,
+      audio_offset_ms: report.offset_ms,
     };
+  }
+
+  /** Arrivals are stamped by this thread: when it was blocked, their times mean nothing. */
+  private noteBlocked(): number {
+    const now_ms = this.now();
+    if (now_ms - this.lastAwake > BLOCKED_MS) this.link.heldUp(now_ms);
+    this.lastAwake = now_ms;
+    return now_ms;
+  }
+
+  private decide(): void {
+    const now_ms = this.now();
+    const decision = this.choice.decide(
+      {
+        ladder: this.catalog.video,
+        shown_px: this.canvas.clientHeight * (globalThis.devicePixelRatio || 1),
+        link: this.link.state(now_ms),
+        audio_bps: this.audio.current?.bitrate_bps ?? 0,
+        target_ms: this.target_ms,
+      },
+      now_ms,
+    );
+    if (decision.do === "step") this.step(decision);
+  }
+
+  private step({ track, urgent, why }: Decision & { do: "step" }): void {
+    const rendition = this.catalog.video.find((one) => one.track === track);
+    if (!rendition) return;
+    const newest = this.video.newestGroup;
+    if (urgent) {
+      // First nothing of the old track, then the new one: the relay drops what it still had in its queue.
+      this.video.drop();
+      this.link.forgetBursts();
+      this.forgetPaths();
+      this.events.tracksChanged();
+    }
+    this.video.show(rendition, this.startOf(newest, urgent, why));
+    this.events.tracksChanged();
+  }
+
+  /** From which group on a rendition is wanted; undefined for the running one. */
+  private startOf(newest: VideoPipeline["newestGroup"], urgent: boolean, why: string): number | undefined {
+    if (!newest || why === "viewer" || why === "start" || why === "size") return undefined;
+    const live_us = newest.newest_pts_us + (urgent ? this.link.state(this.now()).lateness_ms * 1000 : 0);
+    if (urgent && intoSlotUs(live_us) < FRESH_SLOT_US) return undefined;
+    return nextSlotGroup(newest.group, newest.first_pts_us, live_us);
+  }
+
+  private async startAudio(audio: AudioRendition): Promise<void> {
+    await this.audio.start(audio);
+    this.events.tracksChanged();
+  }
+
+  private showCaptions(): void {
+    const lines = this.textChoice === undefined ? [] : this.cueList.linesAt(this.position());
+    const shown = lines.join("\n");
+    if (shown === this.shownLines) return;
+    this.shownLines = shown;
+    this.events.captions(lines);
   }
 
   private position(): number {
@@ -208,17 +345,26 @@ export class MediaEngine {
   private onPainted(pts_us: number): void {
     const now_ms = this.now();
     this.lastPaintAt = now_ms;
-    this.latency_ms = Date.now() - pts_us / 1000;
-    this.paints.add(1, now_ms);
-    this.paintGaps.mark(now_ms);
-    if (this.painted++ === 0) this.events.firstPaint();
-    const stalls = this.paintGaps.read(now_ms).stalls;
-    if (stalls > this.stallsBefore) this.suffer();
-    this.stallsBefore = stalls;
+    if (this.meters.paint(pts_us, now_ms)) this.events.firstPaint();
+  }
+
+  /** Tracks that are not fetched any more say nothing about the link. */
+  private forgetPaths(): void {
+    const fetched = new Set(this.video.tracks.map(({ rendition }) => rendition.track));
+    for (const { track } of this.catalog.video) if (!fetched.has(track)) this.link.forget(track);
+  }
+
+  private onHandedOver(): void {
+    this.forgetPaths();
+    this.events.tracksChanged();
+    this.events.menus();
   }
 
   private suffer(): void {
-    // The first seconds are spent catching up with the open group; that says nothing about the size of the picture.
-    if (this.painted > 60 && this.choice.trouble(this.now())) this.chooseRendition();
+    if (this.meters.painted > WARM_UP_FRAMES) this.choice.suffer();
   }
+}
+
+function choiceOf(rendition: { track: string; label: string; language: string }): Choice {
+  return { id: rendition.track, label: rendition.label || rendition.language || rendition.track, language: rendition.language };
 }

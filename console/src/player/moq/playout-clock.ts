@@ -14,6 +14,8 @@
  *   first delays meaningless.
  * - afterwards: approach the wanted delay by at most 5 % of the elapsed time; beyond 1 s of error, jump.
  * - frames that all come late for 500 ms mean the path itself became longer: forget the old minimum.
+ * - sound about to run dry slows the clock down, at most to half speed: stretched speech is understood, a hole in it
+ *   is not. The way back is taken at up to 12 %, which time-stretching hides.
  *
  * All times in microseconds; `now` is injected.
  */
@@ -28,8 +30,15 @@ const REORDER_FRAMES = 4;
 const SETTLING_US = 1_000_000;
 /** A stream that joins (sound after unmuting) begins with a backlog too. */
 const JOINING_US = 400_000;
-/** 5 % is not heard in speech with resampling and not seen in motion. */
+/** 5 % is not heard in speech and not seen in motion. */
 const SLEW = 0.05;
+/** A clock that is far behind hurries: still speech, and back at the live edge in seconds. */
+const HURRY = 0.12;
+const FAR_US = 80_000;
+/** Sound shall lie ready for this long; less, and the clock slows down... */
+const DRY_US = 40_000;
+/** ...to this part of its speed. */
+const SLOWEST = 0.5;
 const JUMP_US = 1_000_000;
 const LATE_US = 500_000;
 
@@ -40,6 +49,8 @@ class StreamDelay {
   private firstArrival: number | undefined;
   private lateSince: number | undefined;
   private lateMin = Infinity;
+  /** Media time of the newest frame. */
+  newestPts = -Infinity;
 
   get smallest(): number {
     return Math.min(...this.buckets.map((bucket) => bucket.min));
@@ -53,6 +64,7 @@ class StreamDelay {
   /** Returns true when the stream has come late for so long that its path must be measured anew. */
   observe(raw_delay: number, now: number, applied: number | undefined): boolean {
     this.firstArrival ??= now;
+    this.newestPts = Math.max(this.newestPts, now - raw_delay);
     this.recent.push(raw_delay);
     // Until the window is full the largest of it says too little.
     if (this.recent.length === REORDER_FRAMES) this.buckets = [];
@@ -135,6 +147,27 @@ export class PlayoutClock {
       this.applied = wanted;
       return;
     }
-    this.applied += Math.sign(error) * Math.min(Math.abs(error), elapsed * SLEW);
+    if (this.runsDry(now)) {
+      this.applied += elapsed * SLOWEST;
+      return;
+    }
+    const slew = Math.abs(error) > FAR_US ? HURRY : SLEW;
+    // Not so close to the newest sound that it would be slowed down again at once.
+    const least = error < 0 ? this.leastDelay(now) : -Infinity;
+    const next = this.applied + Math.sign(error) * Math.min(Math.abs(error), elapsed * slew);
+    this.applied = error < 0 ? Math.min(this.applied, Math.max(next, least)) : next;
+  }
+
+  /** Sound has come lately, but what is there ends within `DRY_US`. */
+  private runsDry(now: number): boolean {
+    const sound = this.streams.get("audio");
+    if (!sound || this.applied === undefined || !sound.hasSettled(now)) return false;
+    const ready = sound.newestPts - (now - this.applied);
+    return ready < DRY_US && ready > -JUMP_US;
+  }
+
+  private leastDelay(now: number): number {
+    const sound = this.streams.get("audio");
+    return sound?.hasSettled(now) ? now - sound.newestPts + 2 * DRY_US : -Infinity;
   }
 }

@@ -21,6 +21,8 @@ const TOO_LATE_US = 700_000;
  * never has a key frame ahead of it. It may then begin this far back: the decoder repeats the time, the screen does not.
  */
 const REPEAT_US = 400_000;
+/** Less than a frame is missing: the old track need not be fetched on. */
+const RELIEVED_US = 45_000;
 /** Decoder failures without a painted frame in between after which the rendition counts as not playable. */
 const MAX_FAILURES = 4;
 
@@ -28,8 +30,8 @@ export interface VideoEvents {
   painted(pts_us: number): void;
   /** The decoder cannot follow, or came too late. */
   suffering(): void;
-  /** The new rendition took over; the old track is no longer needed. */
-  handedOver(track: string): void;
+  /** The new rendition took over, or will without any more of the old track. */
+  handedOver(): void;
   /** The browser cannot decode this codec. */
   undecodable(codec: string): void;
 }
@@ -37,11 +39,20 @@ export interface VideoEvents {
 interface Feed {
   rendition: VideoRendition;
   queue: FrameQueue;
+  /** Nothing before this group is wanted. */
+  start_group: number | undefined;
+}
+
+interface NextFeed extends Feed {
+  /** Where it takes over, once its key frame is there. */
+  at_us?: number;
+  /** The running track has brought everything up to there. */
+  relieved?: boolean;
 }
 
 export class VideoPipeline {
   private feed: Feed | undefined;
-  private next: (Feed & { at_us?: number }) | undefined;
+  private next: NextFeed | undefined;
   private decoder: VideoDecoder | undefined;
   private configured: VideoRendition | undefined;
   private needsKey = true;
@@ -64,8 +75,18 @@ export class VideoPipeline {
   }
 
   /** Tracks to be subscribed: the one on show and the one that shall follow. */
-  get tracks(): VideoRendition[] {
-    return [this.feed?.rendition, this.next?.rendition].filter((r) => r !== undefined);
+  get tracks(): Pick<Feed, "rendition" | "start_group">[] {
+    return [this.next?.relieved ? undefined : this.feed, this.next].filter((feed) => feed !== undefined);
+  }
+
+  /** Whether pictures are missing because the player itself waits for a group to begin. */
+  get awaitsGroup(): boolean {
+    return this.feed?.start_group !== undefined && this.feed.queue.newestPts === -Infinity;
+  }
+
+  /** Number and first media time of the newest group of the running track. */
+  get newestGroup(): { group: number; first_pts_us: number; newest_pts_us: number } | undefined {
+    return this.feed?.queue.newestGroup;
   }
 
   get current(): VideoRendition | undefined {
@@ -79,15 +100,26 @@ export class VideoPipeline {
   }
 
   /** Play this rendition; a running one keeps playing until the new one has a key frame. */
-  show(rendition: VideoRendition): void {
+  show(rendition: VideoRendition, start_group?: number): void {
     if (!this.feed) {
-      this.feed = { rendition, queue: new FrameQueue() };
-    } else if (this.feed.rendition.track === rendition.track) {
+      this.feed = { rendition, queue: new FrameQueue(), start_group };
+    } else if (this.feed.rendition.track === rendition.track && !this.next?.relieved) {
       this.feed.rendition = rendition;
       this.next = undefined;
     } else if (this.next?.rendition.track !== rendition.track) {
-      this.next = { rendition, queue: new FrameQueue() };
+      this.next = { rendition, queue: new FrameQueue(), start_group };
     }
+  }
+
+  /** The catalog says something new of the running rendition. */
+  update(rendition: VideoRendition): void {
+    if (this.feed?.rendition.track === rendition.track) this.feed.rendition = rendition;
+  }
+
+  /** Give up what is fetched now: nothing more of it is worth the link. The picture stays. */
+  drop(): void {
+    this.feed = this.next = undefined;
+    this.needsKey = true;
   }
 
   push(track: string, frame: QueuedFrame): Verdict {
@@ -161,11 +193,15 @@ export class VideoPipeline {
       next.queue.dropBefore(key.group);
       feed.queue.cutFrom(key.pts_us);
     }
+    if (!next.relieved && feed.queue.newestPts >= next.at_us - RELIEVED_US) {
+      next.relieved = true;
+      this.events.handedOver();
+    }
     const drained = feed.queue.length === 0;
     if (!drained || next.at_us > position_us + LOOKAHEAD_US) return;
-    this.feed = { rendition: next.rendition, queue: next.queue };
+    this.feed = { rendition: next.rendition, queue: next.queue, start_group: next.start_group };
     this.next = undefined;
-    this.events.handedOver(feed.rendition.track);
+    this.events.handedOver();
   }
 
   private catchUp(position_us: number): void {

@@ -33,7 +33,7 @@ describe("readCatalog", () => {
 
   it.each([[null], [undefined], [42], ["x"], [[]], [{}], [{ video: 1 }], [{ video: { renditions: [] } }]])(
     "reads %j as an empty catalog",
-    (value) => expect(readCatalog(value)).toEqual({ video: [], audio: [] }),
+    (value) => expect(readCatalog(value)).toEqual({ video: [], audio: [], text: [] }),
   );
 
   it("leaves a malformed rendition out and keeps the others", () => {

@@ -1,0 +1,366 @@
+/**
+ * A viewing over HLS: hls.js on a media element, or the media element alone where the browser plays HLS itself.
+ *
+ * Every node serves the same names, so another node takes over inside the loader and the picture goes on from the
+ * buffer. What even that does not cure is reported upwards, where another transport is tried.
+ */
+
+import type Hls from "hls.js";
+import type { ErrorData } from "hls.js";
+import type { PlayerState, PlayerStats, Protocol } from "../stats";
+import type { HlsAddress, WatchTicket } from "../ticket";
+import type { Choice, LatencyMode, Quality, Timeline, Viewing, ViewingOptions } from "../viewing";
+import { HlsEdges } from "./edges";
+import { liveSyncOf } from "./latency";
+import { loadLibrary } from "./library";
+import { loaderOver } from "./loader";
+import { HlsMeters } from "./meters";
+import { settingsFor } from "./settings";
+import { TextTracks } from "./text";
+
+/** A window shorter than this is the live edge and its reserve, not something to wind back in. */
+const WINDOW_S = 30;
+/** Nothing on the screen this long after the start, or fatal errors this many times in a row: give up. */
+const START_MS = 8000;
+const MAX_FATAL = 4;
+/** As often as this within a minute: parts are too much for this link, whole segments may do. */
+const MAX_STALLS = 4;
+const STALL_WINDOW_MS = 60_000;
+
+export class HlsViewing implements Viewing {
+  readonly surface = document.createElement("video");
+  private readonly edges: HlsEdges;
+  private readonly text: TextTracks;
+  private readonly meters = new HlsMeters();
+  private readonly stop = new AbortController();
+  private hls: Hls | undefined;
+  private state: PlayerState = "connecting";
+  private fatal = 0;
+  private stalls: number[] = [];
+  private startup_ms: number | undefined;
+  private page_to_paint_ms: number | undefined;
+  private switches = 0;
+  private fixed: string | undefined;
+  private startTimer: ReturnType<typeof setTimeout> | undefined;
+  private timer: ReturnType<typeof setInterval> | undefined;
+  private paused = false;
+
+  constructor(
+    readonly protocol: Protocol,
+    addresses: readonly HlsAddress[],
+    private readonly options: ViewingOptions,
+  ) {
+    this.edges = new HlsEdges(addresses, () => performance.now());
+    this.text = new TextTracks(this.surface, () => options.events.menus(), (lines) => options.events.captions(lines));
+    Object.assign(this.surface, { muted: true, playsInline: true, preload: "auto", disableRemotePlayback: false });
+    this.surface.setAttribute("playsinline", "");
+  }
+
+  start(): void {
+    const { signal } = this.stop;
+    const on = (name: string, act: () => void): void => this.surface.addEventListener(name, act, { signal });
+    on("playing", () => this.setState("playing"));
+    on("waiting", () => this.onWaiting());
+    on("ended", () => this.setState("paused"));
+    on("error", () => this.onNativeError());
+    on("ratechange", () => this.options.events.menus());
+    if (this.options.hasAlternative) this.startTimer = setTimeout(() => this.giveUp("hls_no_picture"), START_MS);
+    // A still live playlist is told neither by events nor by errors.
+    this.timer = setInterval(() => this.judge(), 250);
+    this.watchPaints();
+    void this.open();
+  }
+
+  close(): void {
+    this.stop.abort();
+    clearTimeout(this.startTimer);
+    clearInterval(this.timer);
+    this.text.close();
+    this.hls?.destroy();
+    this.hls = undefined;
+    this.surface.pause();
+    this.surface.removeAttribute("src");
+    this.surface.load();
+  }
+
+  ticket(ticket: WatchTicket): void {
+    if (ticket.hls && ticket.hls.length > 0) this.edges.replace(ticket.hls);
+  }
+
+  get hasAudio(): boolean {
+    return this.meters.painted > 0; // media elements do not tell before they play; a silent stream gains a button at worst
+  }
+
+  get qualities(): readonly Quality[] {
+    return (this.hls?.levels ?? [])
+      .map((level, index) => ({ id: String(index), height: level.height, bitrate_bps: level.bitrate }))
+      .sort((a, b) => b.height - a.height || b.bitrate_bps - a.bitrate_bps);
+  }
+
+  get quality(): string | undefined {
+    return this.fixed;
+  }
+
+  get audioTracks(): readonly Choice[] {
+    return (this.hls?.audioTracks ?? []).map((track) => ({
+      id: String(track.id),
+      label: track.name,
+      language: track.lang ?? "",
+    }));
+  }
+
+  get audioTrack(): string | undefined {
+    const id = this.hls?.audioTrack ?? -1;
+    return id < 0 ? undefined : String(id);
+  }
+
+  get textTracks(): readonly Choice[] {
+    return this.text.choices;
+  }
+
+  get textTrack(): string | undefined {
+    return this.text.chosen;
+  }
+
+  pause(): void {
+    this.paused = true;
+    this.meters.paints.interrupt();
+    this.surface.pause();
+    if (this.timeline() === undefined) this.hls?.stopLoad();
+    this.setState("paused");
+  }
+
+  resume(): void {
+    this.paused = false;
+    this.setState("connecting");
+    this.hls?.startLoad();
+    // Without a window to wind back in, going on means: at the live edge.
+    const edge = this.hls?.liveSyncPosition;
+    if (this.timeline() === undefined && edge !== undefined && edge !== null) this.surface.currentTime = edge;
+    else if (this.surface.ended) this.surface.currentTime = 0;
+    void this.play();
+  }
+
+  async setMuted(muted: boolean): Promise<boolean> {
+    this.surface.muted = muted;
+    if (!this.paused) await this.play();
+    return !this.surface.muted;
+  }
+
+  setVolume(level: number): void {
+    this.surface.volume = level;
+  }
+
+  setLatency(mode: LatencyMode): void {
+    if (this.hls) Object.assign(this.hls.config, liveSyncOf(mode, this.protocol === "ll-hls"));
+  }
+
+  fixQuality(id: string | undefined): void {
+    this.fixed = id;
+    if (this.hls) this.hls.nextLevel = id === undefined ? -1 : Number(id);
+    this.options.events.menus();
+  }
+
+  setMaxHeight(lines: number): void {
+    const { hls } = this;
+    if (!hls) return;
+    const fitting = hls.levels.flatMap((level, index) => (level.height <= lines ? [index] : []));
+    hls.autoLevelCapping = Number.isFinite(lines) ? Math.max(0, ...fitting) : -1;
+  }
+
+  chooseAudio(id: string): void {
+    if (this.hls) this.hls.audioTrack = Number(id);
+    this.options.events.menus();
+  }
+
+  chooseText(id: string | undefined): void {
+    this.text.choose(id);
+    if (this.hls) this.hls.subtitleTrack = id === undefined ? -1 : Number(id) < this.hls.subtitleTracks.length ? Number(id) : -1;
+    this.text.choose(id);
+    this.options.events.menus();
+  }
+
+  timeline(): Timeline | undefined {
+    const { seekable, currentTime, playbackRate, duration } = this.surface;
+    if (seekable.length === 0) return undefined;
+    const start_s = seekable.start(0);
+    const live = this.hls?.latestLevelDetails?.live ?? !Number.isFinite(duration);
+    const end_s = live ? (this.hls?.liveSyncPosition ?? seekable.end(seekable.length - 1)) : duration;
+    if (live && end_s - start_s < WINDOW_S) return undefined;
+    return { start_s, end_s, position_s: currentTime, live, rate: playbackRate };
+  }
+
+  seek(to_s: number): void {
+    const line = this.timeline();
+    if (!line) return;
+    this.meters.paints.interrupt();
+    this.surface.currentTime = Math.min(Math.max(to_s, line.start_s), line.end_s);
+  }
+
+  setRate(rate: number): void {
+    this.surface.playbackRate = rate;
+  }
+
+  resetGaps(): void {
+    this.meters.paints.resetLongest();
+  }
+
+  stats(): PlayerStats {
+    return {
+      state: this.state,
+      protocol: this.protocol,
+      edge: this.edges.current?.url ?? "",
+      edge_node_id: this.edges.current?.node_id ?? "",
+      edge_site: "",
+      warm_edge: "",
+      rtt_ms: undefined,
+      switches: this.switches,
+      startup_ms: this.startup_ms,
+      page_to_paint_ms: this.page_to_paint_ms,
+      ...this.meters.read(this.surface, this.hls),
+    };
+  }
+
+  private async open(): Promise<void> {
+    const url = this.edges.current?.url;
+    if (url === undefined) {
+      this.giveUp("hls_no_node");
+      return;
+    }
+    try {
+      const library = await loadLibrary();
+      if (this.stop.signal.aborted) return;
+      if (library.isSupported()) this.attach(library, url);
+      else this.surface.src = url;
+    } catch {
+      // The library could not be fetched; Safari does without.
+      if (this.surface.canPlayType("application/vnd.apple.mpegurl") === "") {
+        this.giveUp("hls_no_library");
+        return;
+      }
+      this.surface.src = url;
+    }
+    if (!this.paused) await this.play();
+  }
+
+  private attach(library: typeof Hls, url: string): void {
+    const loader = loaderOver(library, this.edges, {
+      moved: (from) => this.onMoved(from),
+      received: (bytes) => this.meters.bits.add(bytes * 8, performance.now()),
+      trouble: (word) => this.options.events.trouble(word),
+    });
+    const hls = new library({ ...settingsFor(this.protocol, this.options.latency), loader });
+    this.hls = hls;
+    hls.on(library.Events.ERROR, (_name, data) => this.onError(library, data));
+    for (const event of [library.Events.MANIFEST_PARSED, library.Events.AUDIO_TRACKS_UPDATED, library.Events.SUBTITLE_TRACKS_UPDATED, library.Events.LEVEL_SWITCHED] as const) {
+      hls.on(event, () => this.options.events.menus());
+    }
+    hls.on(library.Events.MANIFEST_PARSED, () => this.setMaxHeight(this.options.max_height));
+    hls.loadSource(url);
+    hls.attachMedia(this.surface);
+  }
+
+  private async play(): Promise<void> {
+    try {
+      await this.surface.play();
+    } catch (error) {
+      // Browsers refuse sound without a gesture: then silently, with the button that brings sound.
+      if (!(error instanceof DOMException) || error.name !== "NotAllowedError" || this.surface.muted) return;
+      this.surface.muted = true;
+      await this.surface.play().catch(() => undefined);
+      this.options.events.menus();
+    }
+  }
+
+  private onMoved(from: string): void {
+    this.switches++;
+    const gap_ms = Math.round(this.meters.paints.read(performance.now()).open_ms);
+    this.options.events.switched({ from, to: this.edges.current?.node_id ?? "", gap_ms });
+    this.options.events.wantsTicket();
+  }
+
+  private onError(library: typeof Hls, data: ErrorData): void {
+    if (this.stop.signal.aborted || !data.fatal) return;
+    this.options.events.trouble(`hls_${data.type}`);
+    this.fatal++;
+    if (this.fatal >= MAX_FATAL && this.options.hasAlternative) {
+      this.giveUp("hls_errors");
+      return;
+    }
+    this.setState("waiting");
+    if (data.type === library.ErrorTypes.MEDIA_ERROR) {
+      this.hls?.recoverMediaError();
+      return;
+    }
+    this.options.events.wantsTicket();
+    const url = this.edges.rewrite(this.edges.current?.url ?? "");
+    const wait_ms = Math.min(500 * 2 ** this.fatal, 10_000);
+    setTimeout(() => {
+      if (this.stop.signal.aborted || !this.hls) return;
+      if (this.hls.levels.length === 0) this.hls.loadSource(url);
+      else this.hls.startLoad();
+    }, wait_ms);
+  }
+
+  private onNativeError(): void {
+    if (this.hls || this.stop.signal.aborted || !this.surface.getAttribute("src")) return;
+    this.options.events.trouble("hls_native");
+    this.fatal++;
+    if (this.fatal >= MAX_FATAL * this.edges.count && this.options.hasAlternative) {
+      this.giveUp("hls_errors");
+      return;
+    }
+    this.edges.failed(this.surface.src);
+    const url = this.edges.current?.url;
+    setTimeout(() => {
+      if (url !== undefined && !this.stop.signal.aborted) this.surface.src = url;
+    }, 1000);
+  }
+
+  private onWaiting(): void {
+    if (this.surface.seeking || this.meters.painted === 0) return;
+    const now_ms = performance.now();
+    this.stalls = [...this.stalls.filter((at) => now_ms - at < STALL_WINDOW_MS), now_ms];
+    if (this.protocol === "ll-hls" && this.stalls.length >= MAX_STALLS && this.options.hasAlternative) this.giveUp("hls_stalls");
+  }
+
+  private judge(): void {
+    if (this.paused || document.hidden) return;
+    const still_ms = this.meters.paints.read(performance.now()).open_ms;
+    if (this.meters.painted > 0 && still_ms > 2000 && !this.surface.ended && this.state === "playing") this.setState("waiting");
+  }
+
+  private watchPaints(): void {
+    const painted: VideoFrameRequestCallback = () => {
+      if (this.stop.signal.aborted) return;
+      const now_ms = performance.now();
+      if (this.meters.painted++ === 0) this.onFirstPaint(now_ms);
+      this.fatal = 0;
+      this.meters.fps.add(1, now_ms);
+      if (document.hidden || this.paused || this.surface.seeking) this.meters.paints.interrupt();
+      this.meters.paints.mark(now_ms);
+      if (!this.paused) this.setState("playing");
+      this.surface.requestVideoFrameCallback(painted);
+    };
+    this.surface.requestVideoFrameCallback(painted);
+  }
+
+  private onFirstPaint(now_ms: number): void {
+    clearTimeout(this.startTimer);
+    this.startup_ms = now_ms - this.options.started_ms;
+    this.page_to_paint_ms = now_ms;
+    this.options.events.firstPaint(this.startup_ms);
+    this.options.events.menus();
+  }
+
+  private setState(state: PlayerState, detail = ""): void {
+    if (this.state === state || this.stop.signal.aborted) return;
+    this.state = state;
+    this.options.events.state(state, detail);
+  }
+
+  private giveUp(word: string): void {
+    if (this.stop.signal.aborted) return;
+    this.options.events.gaveUp(word);
+  }
+}
