@@ -20,6 +20,12 @@ CHANNELS_PER_TENANT_MAX = 500
 """A station's spec lists every channel it carries (about 1 KB each), in one line of the child protocol (8 MiB)."""
 STREAM_KEYS_PER_CHANNEL_MAX = 10
 
+MAX_BITRATE_BPS = 50_000_000
+"""What a channel's publisher may send unless its tenant sets something else: 4K at a studio's quality has 40 Mbit/s."""
+MAX_BITRATE_LEAST_BPS, MAX_BITRATE_MOST_BPS = 100_000, 200_000_000
+
+SRT_PASSPHRASE_MIN_CHARS, SRT_PASSPHRASE_MAX_CHARS = 10, 79  # SRTO_PASSPHRASE
+
 
 class ChannelState(StrEnum):
     OFFLINE = "offline"

@@ -214,12 +214,18 @@ def _not_heard_yet(observed: ObservedState, node_id: str) -> bool:
 
 
 def _delivers(transcoder: ObservedWorkload) -> bool:
-    return transcoder.serving and any(rate > 0 for rate in (number(r, "fps") for r in renditions_of(transcoder)))
+    """Whether anything reaches viewers: pictures, or sound where there are no pictures."""
+    tracks = renditions_of(transcoder) or _listed(transcoder, "audio")
+    return transcoder.serving and any(number(track, "fps") > 0 for track in tracks)
 
 
 def renditions_of(transcoder: ObservedWorkload) -> list[Mapping[str, Any]]:
     """What a transcoder reports of its renditions."""
-    listed = transcoder.metrics.get("renditions")
+    return _listed(transcoder, "renditions")
+
+
+def _listed(transcoder: ObservedWorkload, name: str) -> list[Mapping[str, Any]]:
+    listed = transcoder.metrics.get(name)
     return [r for r in listed if isinstance(r, Mapping)] if isinstance(listed, list | tuple) else []
 
 

@@ -12,13 +12,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from skyriver.kernel.clock import utc_now
 from skyriver.services.live.life import Presence, hold_of, is_wanted
-from skyriver.services.live.model import REVERT_AFTER_S, SLATE_MINUTES, InputName, InputSelect, ProfileName, Takeover
+from skyriver.services.live.model import (
+    MAX_BITRATE_BPS,
+    REVERT_AFTER_S,
+    SLATE_MINUTES,
+    InputName,
+    InputSelect,
+    ProfileName,
+    Takeover,
+)
 from skyriver.services.live.records import (
     ChannelRecord,
     DetectorSettingsRecord,
     FeederRecord,
     InputRecord,
     PublishTicketRecord,
+    PullRecord,
     SlateRecord,
     StreamKeyRecord,
 )
@@ -70,6 +79,7 @@ class ChannelPlan:
     standby: bool = True
     adaptive_quality: bool = True
     loudness_lufs: int = 0
+    max_bitrate_bps: int = MAX_BITRATE_BPS
     feeder: FeederPlan | None = None
     tickets: tuple[tuple[str, str], ...] = ()
     """Browsers that may publish now: ticket id and input."""
@@ -100,6 +110,9 @@ async def read_plans(
         keys.setdefault((stored.channel_id, stored.input), []).append(stored.secret_sha256)
         if (passphrase := srt_passphrase(stored)) is not None:
             passphrases.setdefault((stored.channel_id, stored.input), []).append((stored.secret_sha256, passphrase))
+    pulled = select(PullRecord.channel_id, PullRecord.key_sha256).where(PullRecord.enabled)
+    for channel_id, digest in await session.execute(pulled):
+        keys.setdefault((channel_id, InputName.MAIN), []).append(digest)
     inputs = {(row.channel_id, row.input): row for row in (await session.scalars(select(InputRecord))).all()}
     # A picture only where it can be shown: reading all of them at each planning would cost more than the plan.
     pictured = select(SlateRecord.channel_id, SlateRecord.jpeg).where(
@@ -133,6 +146,7 @@ async def read_plans(
             standby=channel.standby,
             adaptive_quality=channel.adaptive_quality,
             loudness_lufs=channel.loudness_lufs,
+            max_bitrate_bps=channel.max_bitrate_bps,
             inputs={name: input_plan(channel.id, name) for name in InputName},
             name=channel.name,
             switch=SwitchPlan(

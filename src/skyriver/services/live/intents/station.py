@@ -96,6 +96,7 @@ def station_intent(
             "key_sha256": sorted(channel.inputs[input_name].key_sha256),
             "srt_passphrases": dict(channel.inputs[input_name].srt_passphrases),
             "takeover": channel.takeover.value,
+            "max_bitrate_bps": channel.max_bitrate_bps,
             "grant": ingest_grant(observed, name, channel, put=(input_name.value,)),
             **_contributions(observed, name, channel, input_name),
         }

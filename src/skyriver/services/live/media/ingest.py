@@ -17,10 +17,11 @@ from typing import Any
 
 from skyriver.fabric import AudioTrack, Broadcast, Endpoint, MediaTrack, Publisher, VideoTrack
 from skyriver.kernel.clock import MediaClock
+from skyriver.services.live.media.bitrate_limit import WINDOW_S, BitrateLimit
 from skyriver.services.live.media.flow import Flow
 from skyriver.services.live.media.groups import AudioCutter, GroupCutter
 from skyriver.services.live.media.high_water import HighWater
-from skyriver.services.live.model import HOLD
+from skyriver.services.live.model import HOLD, MAX_BITRATE_BPS
 from skyriver.services.live.stations import (
     AudioConfig,
     AudioFrame,
@@ -37,6 +38,9 @@ VIDEO, AUDIO = "video", "audio"
 AUDIO_WITHIN_US = 300_000
 """How long the first announcement waits for sound to be described; encoders send both headers before any frame."""
 
+PICTURE_WITHIN_US = 2_000_000
+"""Sound that comes alone for this long is all that there is: a channel of sound. Encoders describe both at once."""
+
 LEAD_MAX_US = 200_000
 """A publisher further ahead of real time than this (a file without pacing) is read no faster than it plays."""
 
@@ -52,6 +56,7 @@ class InputIngest:
     Args:
         publication: names the input.
         grant: the input's service grant, asked for at each dial.
+        max_bitrate_bps: what its publisher may send, asked for at each frame.
         emit: sends an event to the supervisor.
         start: starts a task that may outlive a publication, in the station's task group; None when that is ending.
     """
@@ -64,6 +69,7 @@ class InputIngest:
         grant: Callable[[], str],
         high_water: HighWater,
         *,
+        max_bitrate_bps: Callable[[], int] = lambda: MAX_BITRATE_BPS,
         emit: Emit,
         start: Start,
     ) -> None:
@@ -72,6 +78,7 @@ class InputIngest:
         self._origins = origins
         self._grant = grant
         self._high_water = high_water
+        self._max_bitrate_bps = max_bitrate_bps
         self._emit = emit
         self._start = start
         wall = MediaClock()
@@ -111,10 +118,12 @@ class InputIngest:
         self._input = current = _Input(publishing, since_us=self._clock.now_us())
         try:
             async for event in publishing:
+                if isinstance(event, VideoFrame | AudioFrame) and self._is_too_much(current, len(event.payload)):
+                    break
                 if isinstance(event, VideoFrame):
                     await self._video(current, event)
                 elif isinstance(event, AudioFrame):
-                    self._audio(current, event)
+                    await self._audio(current, event)
                 elif isinstance(event, VideoConfig):
                     current.video = event
                     self._describe(current)
@@ -130,7 +139,7 @@ class InputIngest:
     def metrics(self) -> dict[str, Any] | None:
         """The input as it is now; None while there is none that has shown what it is."""
         current = self._input
-        if current is None or current.video is None:
+        if current is None or not current.said:
             return None
         video, audio = current.flow.take(), current.audio_flow.take()
         return {
@@ -143,6 +152,7 @@ class InputIngest:
             "clock_jumps": self._timeline.jumps,
             "queued_bytes": current.publishing.queued_bytes,
             "relays": self._out.publisher.connections if self._out else 0,
+            **current.publishing.link(),
         }
 
     async def _video(self, current: _Input, frame: VideoFrame) -> None:
@@ -156,20 +166,51 @@ class InputIngest:
         if out is not None and out.video is not None:
             out.video.write(frame.payload, stamp.pts_us, keyframe=frame.keyframe, group=group)
             out.announce_when_whole(heard_for_us=stamp.pts_us - current.first_pts_us)
+            if current.audio is None and stamp.pts_us - current.first_pts_us >= PICTURE_WITHIN_US:
+                out.drop_audio()  # an earlier publisher had sound, this one has none
         self._high_water.raise_to(self.input_id, self._timeline.high_water_us)
         current.flow.add(len(frame.payload), self._clock.now_us() - now_us)
-        lead_us = self._timeline.lead_us(now_us)
-        if lead_us > LEAD_MAX_US:
-            await asyncio.sleep((lead_us - LEAD_MAX_US // 2) / 1e6)
+        await self._keep_pace(now_us)
 
-    def _audio(self, current: _Input, frame: AudioFrame) -> None:
-        pts_us = self._timeline.audio(frame.pts_ms, self._clock.now_us())
+    async def _audio(self, current: _Input, frame: AudioFrame) -> None:
+        now_us = self._clock.now_us()
+        pts_us = self._timeline.audio(frame.pts_ms, now_us)
+        if not current.first_heard_us:
+            current.first_heard_us = pts_us
+        if current.video is None and not current.said and pts_us - current.first_heard_us >= PICTURE_WITHIN_US:
+            self._go_on_without_picture(current)
         group, starts = self._audio_groups.cut(pts_us)
         out = self._out
         if out is not None and out.audio is not None:
             out.audio.write(frame.payload, pts_us, keyframe=starts, group=group)
         self._high_water.raise_to(self.input_id, self._timeline.high_water_us)
         current.audio_flow.add(len(frame.payload), 0)
+        await self._keep_pace(now_us)
+
+    async def _keep_pace(self, now_us: int) -> None:
+        lead_us = self._timeline.lead_us(now_us)
+        if lead_us > LEAD_MAX_US:
+            await asyncio.sleep((lead_us - LEAD_MAX_US // 2) / 1e6)
+
+    def _is_too_much(self, current: _Input, size_bytes: int) -> bool:
+        """End a publication that sends more than it may. What is measured is what is taken over: a file that is pushed
+        without pacing is held back to real time before it counts."""
+        limit_bps = self._max_bitrate_bps()
+        rate_bps = current.bitrate.add(size_bytes, self._clock.now_us())
+        if rate_bps <= limit_bps:
+            return False
+        current.publishing.stop(
+            f"This stream is over {limit_bps / 1e6:g} Mbit/s, the channel's limit, measured over {WINDOW_S} s. "
+            "Lower the encoder's bit rate, or raise the limit in the channel's settings.",
+            reason=EndReason.REFUSED,
+        )
+        return True
+
+    def _go_on_without_picture(self, current: _Input) -> None:
+        if self._out is not None:
+            self._out.drop_video()
+            self._out.announce_when_whole(heard_for_us=PICTURE_WITHIN_US)
+        self._say_started(current)
 
     def _describe(self, current: _Input) -> None:
         """Offer (or describe anew) what this publisher sends."""
@@ -222,6 +263,18 @@ class _Out:
             self._announced = True
             self.broadcast.announce()
 
+    def drop_video(self) -> None:
+        """This publisher sends sound only: the picture of an earlier one is not offered any more."""
+        if self.video is not None:
+            self.broadcast.remove(VIDEO)
+            self.video = None
+
+    def drop_audio(self) -> None:
+        """This publisher sends a picture only."""
+        if self.audio is not None:
+            self.broadcast.remove(AUDIO)
+            self.audio = None
+
 
 class _Input:
     """What is known of the present publisher. `since_us` names it in events."""
@@ -233,6 +286,8 @@ class _Input:
         self.video: VideoConfig | None = None
         self.audio: AudioConfig | None = None
         self.first_pts_us = 0
+        self.first_heard_us = 0
+        self.bitrate = BitrateLimit()
         self.gops = 0
         self.gop_us = 0
         self.flow, self.audio_flow = Flow(), Flow()

@@ -21,10 +21,10 @@ class MetaData:
 
 @dataclass(frozen=True, slots=True)
 class VideoConfig:
-    """An H.264 sequence header (AVCDecoderConfigurationRecord, ISO/IEC 14496-15 5.3.3.1), with its first SPS read."""
+    """What the video is, as its sequence header or parameter sets say: H.264, HEVC, AV1 or VP9."""
 
     codec: str
-    """RFC 6381, with in-band parameter sets: `avc3.64001f`."""
+    """RFC 6381, with in-band parameter sets: `avc3.64001f`, `hev1.1.6.L93.90`, `av01.0.04M.08`, `vp09.00.31.08`."""
     profile: str
     level: float
     width: int
@@ -35,24 +35,27 @@ class VideoConfig:
     chroma: str
     interlaced: bool
     parameter_sets_annexb: bytes
-    """Every SPS and PPS with start codes: what stands before each keyframe."""
+    """Every VPS, SPS and PPS with start codes: what stands before each keyframe. Empty for AV1 and VP9."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioConfig:
-    """An AAC sequence header (AudioSpecificConfig, ISO/IEC 14496-3 1.6.2.1)."""
+    """What the sound is: AAC or Opus."""
 
     codec: str
-    """RFC 6381: `mp4a.40.2` for AAC-LC."""
+    """RFC 6381: `mp4a.40.2` for AAC-LC, `opus`."""
     sample_rate_hz: int
     channels: int
     init: bytes
-    """The AudioSpecificConfig itself, for decoders."""
+    """For decoders: the AudioSpecificConfig (ISO/IEC 14496-3 1.6.2.1), or the OpusHead (RFC 7845, 5.1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoFrame:
-    """One H.264 access unit in Annex-B; a keyframe starts with its SPS and PPS."""
+    """One access unit of H.264 or HEVC in Annex-B, one temporal unit of AV1, or one frame of VP9.
+
+    A keyframe can be decoded with nothing before it: its parameter sets, or its sequence header, are in it.
+    """
 
     payload: bytes
     dts_ms: int
@@ -64,7 +67,7 @@ class VideoFrame:
 
 @dataclass(frozen=True, slots=True)
 class AudioFrame:
-    """One raw AAC access unit (1024 samples, or 960), without ADTS."""
+    """One raw AAC access unit (1024 samples, or 960) without ADTS, or one Opus packet."""
 
     payload: bytes
     pts_ms: int

@@ -2,9 +2,9 @@
 
 Spec: {host, rtmp_port, doors: {rtmps_port, srt_port, srt_latency_ms}, origins: [{url, certificate_sha256}], channels:
 [{channel_id, input, tenant_id, space, key_sha256: [...], srt_passphrases: {sha256: passphrase}, takeover, grant,
-tickets: [{ticket_id, input}], contributions_grant}]}. Keys, grants, channels, tickets and origins are taken over while
-it runs; a revoked key or ticket cuts its publisher. Ready: {rtmp_port, rtmps_port, srt_port, problems: {door: why it
-is shut}}.
+max_bitrate_bps, tickets: [{ticket_id, input}], contributions_grant}]}. Keys, grants, channels, limits, tickets and
+origins are taken over while it runs; a revoked key or ticket cuts its publisher. Ready: {rtmp_port, rtmps_port,
+srt_port, problems: {door: why it is shut}}.
 Events: `input` {channel_id, input, state: started | stopped | refused, since_us, ...}.
 Metrics, 1 Hz: {inputs: {channel id/input: {codec, width, height, fps, bitrate_bps, gop_s, drift_ms, delay_ms, audio,
 ...}}, connections, held_bytes, publications}.
@@ -23,7 +23,7 @@ from skyriver.fabric import Endpoint
 from skyriver.kernel.child import ChildChannel
 from skyriver.services.live.media.high_water import SAVED_EVERY_S, HighWater
 from skyriver.services.live.media.ingest import InputIngest
-from skyriver.services.live.model import InputName, Takeover, input_id
+from skyriver.services.live.model import MAX_BITRATE_BPS, InputName, Takeover, input_id
 from skyriver.services.live.stations import EndReason, KeyRing, Publication, Publishing, Reception, Refusal
 from skyriver.services.live.stations.moq import MoqDoor, Ticket
 from skyriver.services.live.workloads.doors import Doors, DoorsSpec
@@ -45,6 +45,7 @@ class ChannelSpec:
     key_sha256: tuple[str, ...]
     takeover: bool
     grant: str
+    max_bitrate_bps: int = MAX_BITRATE_BPS
     srt_passphrases: Mapping[str, str] = field(default_factory=dict, repr=False)
     """SHA-256 of a key -> what an SRT connection with it is encrypted with."""
     tickets: tuple[tuple[str, InputName], ...] = ()
@@ -70,6 +71,7 @@ class ChannelSpec:
             key_sha256=tuple(entry["key_sha256"]),
             takeover=entry["takeover"] == Takeover.TAKEOVER,
             grant=entry["grant"],
+            max_bitrate_bps=entry.get("max_bitrate_bps", MAX_BITRATE_BPS),
             srt_passphrases=entry.get("srt_passphrases", {}),
             tickets=tuple((t["ticket_id"], InputName(t["input"])) for t in entry.get("tickets", ())),
             contributions_grant=entry.get("contributions_grant", ""),
@@ -178,10 +180,15 @@ class Station:
                 self.spec.origins,
                 lambda: self._grant(name),
                 self._high_water,
+                max_bitrate_bps=lambda: self._max_bitrate_bps(name),
                 emit=self._channel.emit,
                 start=self._start,
             )
         await self._ingests[name].serve(publishing)
+
+    def _max_bitrate_bps(self, name: str) -> int:
+        channel = self.spec.channels.get(name)
+        return channel.max_bitrate_bps if channel else MAX_BITRATE_BPS
 
     def _grant(self, name: str) -> str:
         channel = self.spec.channels.get(name)

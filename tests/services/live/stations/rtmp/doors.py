@@ -65,13 +65,15 @@ async def door(
         await asyncio.wait((running,))
 
 
-async def ffmpeg_push(url: str, *codecs: str, seconds: float = 3, real_time: bool = False) -> tuple[int, str]:
+async def ffmpeg_push(
+    url: str, *codecs: str, seconds: float = 3, real_time: bool = False, program: str = "ffmpeg", form: str = "flv"
+) -> tuple[int, str]:
     """Push a test picture and a tone; returns ffmpeg's exit status and what it told its user."""
     pace = ("-re",) if real_time else ()
     process = await asyncio.create_subprocess_exec(
-        *("ffmpeg", "-hide_banner", "-nostdin", "-loglevel", "warning", *pace),
+        *(program, "-hide_banner", "-nostdin", "-loglevel", "warning", *pace),
         *("-f", "lavfi", "-i", "testsrc=s=320x180:r=25", *pace, "-f", "lavfi", "-i", "sine"),
-        *("-t", str(seconds), *(codecs or H264_AAC), "-f", "flv", url),
+        *("-t", str(seconds), *(codecs or H264_AAC), "-f", form, url),
         stderr=asyncio.subprocess.PIPE,
     )
     try:

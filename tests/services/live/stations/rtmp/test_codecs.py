@@ -185,13 +185,12 @@ def test_enhanced_rtmp_with_codecs_we_take() -> None:
 @pytest.mark.parametrize(
     ("body", "name"),
     [
-        (b"\x1c\0\0\0\0", "HEVC"),
+        (b"\x1d\0\0\0\0", "AV1 in a form that is not Enhanced RTMP"),
         (b"\x12abc", "Sorenson H.263"),
-        (b"\x90hvc1abc", "HEVC"),
-        (b"\x90av01abc", "AV1"),
-        (b"\x90vp09abc", "VP9"),
+        (b"\x90vvc1abc", "VVC"),
+        (b"\x90vp08abc", "VP8"),
         (b"\x90zzzzabc", "zzzz"),
-        (b"\x96\x00avc1abc", "multitrack"),
+        (b"\x96\x00zzzz\0abc", "zzzz"),
         (b"\x1f\0", "codec 15"),
     ],
 )
@@ -201,11 +200,39 @@ def test_other_video_is_refused_by_name(body: bytes, name: str) -> None:
     assert "H.264" in refusal.value.hint
 
 
-@pytest.mark.parametrize(("body", "name"), [(b"\x2fab", "MP3"), (b"\xb2ab", "Speex"), (b"\x90Opusab", "Opus")])
+@pytest.mark.parametrize(
+    ("body", "name"), [(b"\x2fab", "MP3"), (b"\xb2ab", "Speex"), (b"\x90ac-3ab", "AC-3"), (b"\x90fLaCa", "FLAC")]
+)
 def test_other_audio_is_refused_by_name(body: bytes, name: str) -> None:
     with pytest.raises(UnsupportedMedia, match=name) as refusal:
         list(FlvReader().audio(memoryview(body), 0))
     assert "AAC" in refusal.value.hint
+
+
+def test_of_several_tracks_the_first_one_counts() -> None:
+    flv = FlvReader()
+
+    def track(number: int, data: bytes) -> bytes:
+        return bytes((number,)) + len(data).to_bytes(3, "big") + data
+
+    described = b"\x96\x10avc1" + track(1, b"xxx") + track(0, AVC_RECORD)
+    assert isinstance(next(flv.video(memoryview(described), 0)), VideoConfig)
+    assert not list(flv.video(memoryview(b"\x96\x10avc1" + track(1, b"xxx")), 0))
+    several_codecs = b"\xa6\x23vp08" + track(1, b"x") + b"avc1" + track(0, units(SLICE))
+    assert list(flv.video(memoryview(several_codecs), 5)) == [VideoFrame(START_CODE + SLICE, 5, 5, False)]
+    with pytest.raises(DamagedMedia):
+        list(flv.video(memoryview(described[:-1]), 0))
+
+
+@pytest.mark.parametrize("fourcc", [b"avc1", b"hvc1", b"av01", b"vp09"])
+@given(data=st.binary(max_size=80))
+def test_garbage_in_any_codec_never_escapes(fourcc: bytes, data: bytes) -> None:
+    flv = FlvReader()
+    for body in (b"\x90" + fourcc + data, b"\x91" + fourcc + data, b"\xa3" + fourcc + data, b"\x96" + data):
+        try:
+            list(flv.video(memoryview(body), 0))
+        except (DamagedMedia, UnsupportedMedia) as error:
+            assert str(error)
 
 
 @given(st.binary(max_size=60), st.binary(max_size=60))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from skyriver.services.live.stations.codecs.sps import parse_sps
 from skyriver.services.live.stations.errors import DamagedMedia
@@ -71,17 +72,49 @@ def _parameter_sets(data: bytes, at: int, count: int) -> tuple[tuple[bytes, ...]
 
 
 def to_annexb(units: memoryview, record: AvcRecord, *, keyframe: bool) -> tuple[bytes, bool]:
-    """One access unit with start codes; one copy of the media.
+    """One access unit with start codes; see `prefixed_to_annexb`."""
+    return prefixed_to_annexb(units, record, _KINDS, keyframe=keyframe)
 
-    A keyframe (flagged, or with an IDR slice in it) gets the record's parameter sets in front, unless it carries its
-    own SPS. An access unit delimiter is dropped: it would have to come first, and nobody downstream needs it.
+
+@dataclass(frozen=True, slots=True)
+class NalKinds:
+    """Where a codec keeps a NAL unit's type in its first byte, and the types that matter."""
+
+    shift: int
+    mask: int
+    delimiter: int
+    sequence_parameters: int
+    keyframes: frozenset[int]
+
+
+_KINDS = NalKinds(0, 31, _DELIMITER, _SPS, frozenset((_IDR,)))
+
+
+class Record(Protocol):
+    """How long a stream's length prefixes are, and its parameter sets."""
+
+    @property
+    def length_bytes(self) -> int: ...
+
+    @property
+    def annexb(self) -> bytes: ...
+
+
+def prefixed_to_annexb(units: memoryview, record: Record, kinds: NalKinds, *, keyframe: bool) -> tuple[bytes, bool]:
+    """One access unit of H.264 or HEVC with start codes for its length prefixes; one copy of the media.
+
+    A keyframe (flagged, or with a slice of one in it) gets the record's parameter sets in front, unless it carries its
+    own. An access unit delimiter is dropped: it would have to come first, and nobody downstream needs it.
 
     Returns:
         (Annex-B bytes, whether it is a keyframe); the bytes are empty when there was nothing in it.
+
+    Raises:
+        DamagedMedia: the prefixes do not fit.
     """
     pieces: list[bytes | memoryview] = []
     at, end, length_bytes = 0, len(units), record.length_bytes
-    has_sps = False
+    has_sets = False
     while at < end:
         body = at + length_bytes
         length = int.from_bytes(units[at:body], "big")
@@ -90,21 +123,21 @@ def to_annexb(units: memoryview, record: AvcRecord, *, keyframe: bool) -> tuple[
             raise DamagedMedia(_bad_length(bytes(units[:4])))
         if length == 0:
             continue
-        nal_type = units[body] & 31
-        if nal_type == _DELIMITER:
+        kind = units[body] >> kinds.shift & kinds.mask
+        if kind == kinds.delimiter:
             continue
-        if nal_type == _IDR:
+        if kind in kinds.keyframes:
             keyframe = True
-        elif nal_type == _SPS:
-            has_sps = True
+        elif kind == kinds.sequence_parameters:
+            has_sets = True
         pieces.append(START_CODE)
         pieces.append(units[body:at])
-    if keyframe and pieces and not has_sps:
+    if keyframe and pieces and not has_sets:
         pieces.insert(0, record.annexb)
     return b"".join(pieces), keyframe
 
 
 def _bad_length(start: bytes) -> str:
     if start == START_CODE or start[:3] == START_CODE[1:]:
-        return "The video is H.264 with start codes, where RTMP wants length prefixes: the encoder is misconfigured."
-    return "An H.264 access unit is shorter than the NAL units that it claims to hold."
+        return "The video has start codes, where RTMP wants length prefixes: the encoder is misconfigured."
+    return "A picture is shorter than the NAL units that it claims to hold."

@@ -5,13 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from skyriver.services.live.stations.codecs.bits import BitReader
-from skyriver.services.live.stations.codecs.h264 import MAX_PARAMETER_SETS_BYTES, START_CODE
+from skyriver.services.live.stations.codecs.h264 import (
+    MAX_PARAMETER_SETS_BYTES,
+    START_CODE,
+    NalKinds,
+    prefixed_to_annexb,
+)
 from skyriver.services.live.stations.codecs.sps import MAX_SIDE, MAX_SPS_BYTES
 from skyriver.services.live.stations.errors import DamagedMedia
 from skyriver.services.live.stations.events import VideoConfig
 
 VPS, SPS, PPS, DELIMITER = 32, 33, 34, 35
 KEYFRAMES = frozenset(range(16, 22))  # IRAP pictures, table 7-1
+_KINDS = NalKinds(1, 63, DELIMITER, SPS, KEYFRAMES)
 _CHROMA = ("4:0:0", "4:2:0", "4:2:2", "4:4:4")
 _PROFILES = {1: "Main", 2: "Main 10", 3: "Main Still Picture", 4: "Range Extensions", 9: "Screen Content"}
 
@@ -56,6 +62,11 @@ def parse_hevc_record(data: bytes) -> HevcRecord:
     if not all(found.values()):
         raise DamagedMedia("The HEVC sequence header has no VPS, no SPS or no PPS.")
     return HevcRecord((data[21] & 3) + 1, tuple(found[VPS]), tuple(found[SPS]), tuple(found[PPS]))
+
+
+def to_annexb(units: memoryview, record: HevcRecord, *, keyframe: bool) -> tuple[bytes, bool]:
+    """One access unit with start codes; see `prefixed_to_annexb`."""
+    return prefixed_to_annexb(units, record, _KINDS, keyframe=keyframe)
 
 
 def _video_config(sps: bytes, annexb: bytes) -> VideoConfig:

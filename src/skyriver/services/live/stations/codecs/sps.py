@@ -79,9 +79,7 @@ def parse_sps(nal: bytes) -> Sps:
     if in_order or profile_idc == _BASELINE:
         reorder_frames = 0
     chroma, interlaced = _CHROMA[chroma_idc], not frame_mbs_only
-    return Sps(
-        profile_idc, constraints, level_idc, width, height, fps, bit_depth, chroma, interlaced, reorder_frames
-    )
+    return Sps(profile_idc, constraints, level_idc, width, height, fps, bit_depth, chroma, interlaced, reorder_frames)
 
 
 def _high_profile_fields(reader: BitReader) -> tuple[int, int, bool]:

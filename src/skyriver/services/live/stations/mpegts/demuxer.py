@@ -64,8 +64,6 @@ class TsReader:
 
     def __init__(self, limits: TsLimits | None = None) -> None:
         self.counters = Counters()
-        self.has_video = False
-        """Whether the program has a video stream."""
         self._limits = limits or TsLimits()
         self._held = b""
         self._tables: dict[int, SectionReader] = {_PAT_PID: SectionReader()}
@@ -179,7 +177,6 @@ class TsReader:
                 continue
             old = kept.get(stream.pid)
             self._streams[stream.pid] = old if old is not None and old.kind == stream.kind else self._open(stream.kind)
-        self.has_video = video is not None
         self._continuity = {p: c for p, c in self._continuity.items() if p in self._streams or p in self._tables}
 
     def _open(self, kind: str) -> _Video | _Audio:

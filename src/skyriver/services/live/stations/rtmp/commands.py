@@ -6,10 +6,13 @@ from collections.abc import Mapping
 
 from skyriver.services.live.stations.rtmp import amf0, chunks
 from skyriver.services.live.stations.rtmp.errors import MalformedRtmp
+from skyriver.services.live.stations.rtmp.flv import AUDIO_FOURCC, VIDEO_FOURCC
 
 OUR_CHUNK_BYTES = 60_000  # announced to the publisher; ffmpeg mirrors it, and large chunks are what costs us least
 OUR_WINDOW_BYTES = 2_500_000  # what Flash Media Server announces; encoders have only ever been tested against that
 
+_CAN_DECODE = 1.0  # FourCcInfoMask
+_MULTITRACK, _MOD_EX = 2.0, 4.0  # CapsExMask
 _CONTROL_CHUNKS, _COMMAND_CHUNKS, _STATUS_CHUNKS = 2, 3, 5
 _STREAM_BEGIN, PING_REQUEST, _PING_RESPONSE = 0, 6, 7
 
@@ -20,7 +23,10 @@ def connect_accepted(transaction: float, *, enhanced: bool) -> bytes:
     information: dict[str, amf0.Value] = _information("status", "NetConnection.Connect.Success", "Connected.")
     information["objectEncoding"] = 0.0
     if enhanced:  # Enhanced RTMP, "Enhancing NetConnection connect Command": what we take, for those who ask
-        information["fourCcList"] = ["avc1", "mp4a"]
+        information["fourCcList"] = [*VIDEO_FOURCC, *AUDIO_FOURCC]
+        information["videoFourCcInfoMap"] = {fourcc: _CAN_DECODE for fourcc in VIDEO_FOURCC}
+        information["audioFourCcInfoMap"] = {fourcc: _CAN_DECODE for fourcc in AUDIO_FOURCC}
+        information["capsEx"] = _MULTITRACK + _MOD_EX
     return (
         _control(chunks.WINDOW_ACK_SIZE, OUR_WINDOW_BYTES)
         + chunks.write_message(

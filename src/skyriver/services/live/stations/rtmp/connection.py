@@ -89,7 +89,6 @@ class Connection:
         self._streams = 0
         self._stream_id = 0
         self._flv = FlvReader()
-        self._first_media: tuple[int, float] | None = None
 
     @property
     def held_bytes(self) -> int:
@@ -134,7 +133,6 @@ class Connection:
         self.state = State.PUBLISHING
         self.heard_at = now
         self._flv = FlvReader()
-        self._first_media = None
         self._reader.media_allowed = True
         self._output.append(commands.stream_begin(self._stream_id))
         self._status("status", "NetStream.Publish.Start", "Publishing.")
@@ -166,7 +164,7 @@ class Connection:
             return
         for message in self._reader.feed(view):
             if message.type_id in (chunks.AUDIO, chunks.VIDEO):
-                yield from self._media(message, now)
+                yield from self._media(message)
             else:
                 yield from self._other(message, now)
             if self.closed:
@@ -174,27 +172,13 @@ class Connection:
             if self.state is State.ASKED:
                 raise RuntimeError("PublishRequested was not answered with accept() or refuse()")
 
-    def _media(self, message: Message, now: float) -> Iterator[Event]:
+    def _media(self, message: Message) -> Iterator[Event]:
         if self.state is not State.PUBLISHING:
             return
         if message.type_id == chunks.VIDEO:
             yield from self._flv.video(message.body, message.timestamp_ms)
         else:
             yield from self._flv.audio(message.body, message.timestamp_ms)
-        if not self._flv.has_video:
-            self._expect_video(message.timestamp_ms, now)
-
-    def _expect_video(self, timestamp_ms: int, now: float) -> None:
-        if self._first_media is None:
-            self._first_media = (timestamp_ms, now)
-        first_ms, first_at = self._first_media
-        media_s = (timestamp_ms - first_ms & 0xFFFFFFFF) / 1000
-        limit_s = self._limits.video_within_s
-        if limit_s <= media_s < 2**31 / 1000 or now - first_at >= limit_s:
-            raise UnsupportedMedia(
-                f"There is no H.264 video in this stream: nothing but audio has come for {limit_s:g} s.",
-                hint="Enable video in the encoder, as H.264 (ffmpeg: -c:v libx264).",
-            )
 
     def _other(self, message: Message, now: float) -> Iterator[Event]:
         kind, body = message.type_id, message.body
@@ -243,7 +227,7 @@ class Connection:
             yield Closed(Ended(EndReason.REFUSED, text))
             return
         self.state = State.READY
-        self._output.append(commands.connect_accepted(command.transaction, enhanced="fourCcList" in command.object))
+        self._output.append(commands.connect_accepted(command.transaction, enhanced=_is_enhanced(command)))
 
     def _publish(self, command: commands.Command, stream_id: int) -> Iterator[Event]:
         if self.state is State.PUBLISHING:
@@ -280,6 +264,10 @@ class Connection:
         if self._received_bytes - self._acknowledged_bytes >= self._ack_window_bytes:
             self._acknowledged_bytes = self._received_bytes
             self._output.append(commands.acknowledgement(self._received_bytes))
+
+
+def _is_enhanced(command: commands.Command) -> bool:
+    return any(name in command.object for name in ("fourCcList", "videoFourCcInfoMap", "capsEx"))
 
 
 def _metadata(body: memoryview) -> Iterator[MetaData]:

@@ -1,8 +1,8 @@
 """FLV audio and video tags (Adobe FLV 10.1, E.4.2 and E.4.3; Enhanced RTMP v2) into media events.
 
-One `FlvReader` per publication. Taken: H.264 (codec 7, or FourCC `avc1`) and AAC (format 10, or FourCC `mp4a`).
-Everything else raises UnsupportedMedia, naming what came. Frames before their sequence header are dropped: an
-encoder that is joined in the middle sends the header with its next keyframe.
+One `FlvReader` per publication. Taken: H.264, HEVC, AV1 and VP9; AAC and Opus. Everything else raises UnsupportedMedia,
+naming what came. Of several tracks (multitrack) the one with the number 0 counts. Frames before their sequence header
+are dropped: an encoder that is joined in the middle sends the header with its next keyframe.
 """
 
 from __future__ import annotations
@@ -10,35 +10,38 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from skyriver.services.live.stations.codecs.aac import parse_audio_config
-from skyriver.services.live.stations.codecs.h264 import AvcRecord, parse_avc_record, to_annexb
+from skyriver.services.live.stations.codecs.opus import MAX_PACKET_BYTES, opus_config
 from skyriver.services.live.stations.errors import DamagedMedia, UnsupportedMedia
 from skyriver.services.live.stations.events import AudioConfig, AudioFrame, VideoConfig, VideoFrame
+from skyriver.services.live.stations.rtmp.enhanced import Header, enhanced_header
+from skyriver.services.live.stations.rtmp.video_codecs import VIDEO_CODECS, VideoCodec
 
+VIDEO_FOURCC = ("avc1", "hvc1", "av01", "vp09")
+AUDIO_FOURCC = ("mp4a", "Opus")
+
+_OLD_VIDEO = {7: b"avc1", 12: b"hvc1"}  # 12 is no part of FLV; encoders in China use it for HEVC
 _VIDEO_CODECS = {2: "Sorenson H.263", 3: "Screen video", 4: "VP6", 5: "VP6 with alpha", 6: "Screen video 2"}
-_VIDEO_CODECS |= {8: "H.263", 9: "MPEG-4 part 2", 12: "HEVC (H.265)", 13: "AV1"}
-_VIDEO_FOURCC = {b"hvc1": "HEVC (H.265)", b"hev1": "HEVC (H.265)", b"av01": "AV1", b"vp09": "VP9", b"vp08": "VP8"}
-_VIDEO_FOURCC |= {b"vvc1": "VVC (H.266)"}
+_VIDEO_CODECS |= {8: "H.263", 9: "MPEG-4 part 2", 13: "AV1 in a form that is not Enhanced RTMP"}
+_VIDEO_NAMES = {b"vp08": "VP8", b"vvc1": "VVC (H.266)"}
 _AUDIO_FORMATS = {0: "PCM", 1: "ADPCM", 2: "MP3", 3: "PCM", 4: "Nellymoser", 5: "Nellymoser", 6: "Nellymoser"}
 _AUDIO_FORMATS |= {7: "G.711 A-law", 8: "G.711 mu-law", 11: "Speex", 14: "MP3 at 8 kHz"}
-_AUDIO_FOURCC = {b"Opus": "Opus", b".mp3": "MP3", b"ac-3": "AC-3", b"ec-3": "E-AC-3", b"fLaC": "FLAC"}
+_AUDIO_NAMES = {b".mp3": "MP3", b"ac-3": "AC-3", b"ec-3": "E-AC-3", b"fLaC": "FLAC"}
 
-_AVC, _AAC, _ENHANCED_AUDIO = 7, 10, 9
+_AAC, _ENHANCED_AUDIO = 10, 9
 _KEYFRAME, _COMMAND_FRAME = 1, 5
 _SEQUENCE_HEADER, _CODED, _CODED_NO_OFFSET = 0, 1, 3
-_VIDEO_MULTITRACK, _AUDIO_MULTITRACK, _MOD_EX = 6, 5, 7
+_VIDEO_MULTITRACK, _AUDIO_MULTITRACK = 6, 5
+_VIDEO_ADVICE = "H.264, HEVC, AV1 or VP9 (ffmpeg: -c:v libx264)"
+_AUDIO_ADVICE = "AAC or Opus (ffmpeg: -c:a aac)"
 
 
 class FlvReader:
     """Tag bodies in, media events out; remembers the sequence headers."""
 
     def __init__(self) -> None:
-        self._record: AvcRecord | None = None
+        self._fourcc = b""
+        self._video: VideoCodec | None = None
         self._audio: AudioConfig | None = None
-
-    @property
-    def has_video(self) -> bool:
-        """Whether an H.264 sequence header has come."""
-        return self._record is not None
 
     def video(self, body: memoryview, dts_ms: int) -> Iterator[VideoConfig | VideoFrame]:
         """Events of one video tag. Raises UnsupportedMedia or DamagedMedia."""
@@ -46,28 +49,25 @@ class FlvReader:
             return
         first = body[0]
         frame_type = first >> 4 & 7
-        if first & 0x80:
-            packet_type, at = _enhanced_header(body, _VIDEO_MULTITRACK, b"avc1", _VIDEO_FOURCC, "video", "H.264")
-        else:
-            if first & 15 != _AVC:
-                raise _unsupported("video", _VIDEO_CODECS.get(first & 15, f"codec {first & 15}"), "H.264")
-            if frame_type == _COMMAND_FRAME or len(body) < 5:
-                return
-            packet_type, at = body[1], 2
-        if packet_type == _SEQUENCE_HEADER:
-            yield from self._video_header(bytes(body[at if first & 0x80 else at + 3 :]))
+        if frame_type == _COMMAND_FRAME:
             return
-        if packet_type == _CODED:
-            offset_ms = _signed_24(body[at : at + 3])
-            at += 3
-        elif packet_type == _CODED_NO_OFFSET and first & 0x80:
-            offset_ms = 0
+        if first & 0x80:
+            header = enhanced_header(body, _VIDEO_MULTITRACK, "video")
+            if header is None:
+                return
+            has_offset = header.fourcc in (b"avc1", b"hvc1")
         else:
-            return  # end of sequence, HDR metadata
-        if self._record is not None:
-            payload, keyframe = to_annexb(body[at:], self._record, keyframe=frame_type == _KEYFRAME)
-            if payload:
-                yield VideoFrame(payload, dts_ms, dts_ms + offset_ms, keyframe)
+            if first & 15 not in _OLD_VIDEO:
+                raise _unsupported("video", _VIDEO_CODECS.get(first & 15, f"codec {first & 15}"), _VIDEO_ADVICE)
+            if len(body) < 5:
+                return
+            # The composition time stands in the sequence header too, and means nothing there.
+            at = 5 if body[1] == _SEQUENCE_HEADER else 2
+            header = Header(body[1], _OLD_VIDEO[first & 15], body[at:])
+            has_offset = True
+            if header.packet_type == _CODED_NO_OFFSET:
+                return
+        yield from self._video_packet(header, frame_type == _KEYFRAME, dts_ms, has_offset=has_offset)
 
     def audio(self, body: memoryview, pts_ms: int) -> Iterator[AudioConfig | AudioFrame]:
         """Events of one audio tag. Raises UnsupportedMedia or DamagedMedia."""
@@ -75,63 +75,63 @@ class FlvReader:
             return
         sound_format = body[0] >> 4
         if sound_format == _ENHANCED_AUDIO:
-            packet_type, at = _enhanced_header(body, _AUDIO_MULTITRACK, b"mp4a", _AUDIO_FOURCC, "audio", "AAC")
+            header = enhanced_header(body, _AUDIO_MULTITRACK, "audio")
+            if header is None:
+                return
+            if header.fourcc.decode("latin-1") not in AUDIO_FOURCC:
+                raise _unsupported("audio", _AUDIO_NAMES.get(header.fourcc, f"codec {header.fourcc!r}"), _AUDIO_ADVICE)
         elif sound_format == _AAC:
             if len(body) < 2:
                 return
-            packet_type, at = body[1], 2
+            header = Header(body[1], b"mp4a", body[2:])
         else:
-            raise _unsupported("audio", _AUDIO_FORMATS.get(sound_format, f"format {sound_format}"), "AAC")
-        if packet_type == _SEQUENCE_HEADER and len(body) > at:
-            config = parse_audio_config(bytes(body[at:]))
+            raise _unsupported("audio", _AUDIO_FORMATS.get(sound_format, f"format {sound_format}"), _AUDIO_ADVICE)
+        yield from self._audio_packet(header, pts_ms)
+
+    def _video_packet(
+        self, header: Header, keyframe: bool, dts_ms: int, *, has_offset: bool
+    ) -> Iterator[VideoConfig | VideoFrame]:
+        make = VIDEO_CODECS.get(header.fourcc)
+        if make is None:
+            name = _VIDEO_NAMES.get(header.fourcc, f"codec {header.fourcc!r}")
+            raise _unsupported("video", name, _VIDEO_ADVICE)
+        data = header.payload
+        if header.packet_type == _SEQUENCE_HEADER:
+            if data:
+                codec = self._video if self._video is not None and self._fourcc == header.fourcc else make()
+                config = codec.configure(bytes(data))
+                self._video, self._fourcc = codec, header.fourcc
+                if config is not None:
+                    yield config
+            return
+        if header.packet_type not in (_CODED, _CODED_NO_OFFSET) or self._video is None:
+            return  # end of sequence, HDR metadata
+        offset_ms = 0
+        if header.packet_type == _CODED and has_offset:
+            offset_ms, data = _signed_24(data[:3]), data[3:]
+        config, payload, keyframe = self._video.read(data, keyframe=keyframe)
+        if config is not None:
+            yield config
+        if payload:
+            yield VideoFrame(payload, dts_ms, dts_ms + offset_ms, keyframe)
+
+    def _audio_packet(self, header: Header, pts_ms: int) -> Iterator[AudioConfig | AudioFrame]:
+        data = bytes(header.payload)
+        is_opus = header.fourcc == b"Opus"
+        if header.packet_type == _SEQUENCE_HEADER and data:
+            config = opus_config(2, data) if is_opus else parse_audio_config(data)
             if config != self._audio:
                 self._audio = config
                 yield config
-        elif packet_type == _CODED and self._audio is not None and len(body) > at:
-            yield AudioFrame(bytes(body[at:]), pts_ms)
-
-    def _video_header(self, data: bytes) -> Iterator[VideoConfig]:
-        if not data:
-            return
-        record = parse_avc_record(data)
-        if record != self._record:
-            config = record.video_config()
-            self._record = record
-            yield config
-
-
-def _enhanced_header(
-    body: memoryview, multitrack: int, ours: bytes, known: dict[bytes, str], kind: str, wanted: str
-) -> tuple[int, int]:
-    """Packet type and where the payload starts, for the one FourCC we take."""
-    packet_type, at = body[0] & 15, 1
-    while packet_type == _MOD_EX:  # v2: optional modifiers (nanoseconds) before the packet itself
-        if len(body) < at + 4:
-            raise DamagedMedia(f"An enhanced {kind} tag ends within its header.")
-        size = body[at] + 1
-        at += 1
-        if size == 256:
-            size = int.from_bytes(body[at : at + 2], "big") + 1
-            at += 2
-        at += size
-        if at >= len(body):
-            raise DamagedMedia(f"An enhanced {kind} tag ends within its header.")
-        packet_type = body[at] & 15
-        at += 1
-    if packet_type == multitrack:
-        raise _unsupported(kind, f"multitrack {kind}", f"a single track of {wanted}")
-    fourcc = bytes(body[at : at + 4])
-    if len(fourcc) < 4:
-        raise DamagedMedia(f"An enhanced {kind} tag ends within its header.")
-    if fourcc != ours:
-        raise _unsupported(kind, known.get(fourcc, f"codec {fourcc!r}"), wanted)
-    return packet_type, at + 4
+        elif header.packet_type == _CODED and self._audio is not None and data:
+            if is_opus and len(data) > MAX_PACKET_BYTES:
+                raise DamagedMedia(f"A packet of Opus of {len(data)} bytes; the limit is {MAX_PACKET_BYTES}.")
+            yield AudioFrame(data, pts_ms)
 
 
 def _unsupported(kind: str, what: str, wanted: str) -> UnsupportedMedia:
     return UnsupportedMedia(
-        f"This stream's {kind} is {what}, which is not taken here.",
-        hint=f"Set the encoder's {kind} to {wanted} (ffmpeg: {'-c:v libx264' if kind == 'video' else '-c:a aac'}).",
+        f"This stream's {kind} is {what}, which is not taken here.", hint=f"Set the encoder's {kind} to {wanted}."
     )
 
 

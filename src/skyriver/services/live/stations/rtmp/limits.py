@@ -30,7 +30,5 @@ class Limits:
     """From the TCP connection to an accepted publish."""
     idle_timeout_s: float = 15.0
     """Silence after which a publisher is given up; encoders send many messages a second."""
-    video_within_s: float = 5.0
-    """Audio without H.264 for this long, by the publisher's timestamps or by ours, is a stream without a picture."""
     close_linger_s: float = 2.0
     """How long a refused publisher may take to read why."""
