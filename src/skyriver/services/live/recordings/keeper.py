@@ -220,7 +220,7 @@ class Keeper:
             clips = list(await session.scalars(_in_state(RecordingState.MAKING)))
         for clip in clips:
             await self._make(clip)
-        if self._swept_at is None or now - self._swept_at >= SWEEP_EVERY:
+        if self._swept_at is None or abs(now - self._swept_at) >= SWEEP_EVERY:
             self._swept_at = now
             await self._expire(now)
             await self._note_usage(now)
