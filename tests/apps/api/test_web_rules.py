@@ -206,6 +206,20 @@ async def test_headers_protect_pages_and_answers(cloud: Cloud) -> None:
     assert api["x-content-type-options"] == page["x-content-type-options"] == "nosniff"
 
 
+async def test_foreign_pages_may_have_the_player_and_what_is_public_and_nothing_else(cloud: Cloud) -> None:
+    client = await cloud.client()
+    foreign = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
+    asked = await client.options("/v1/public/red/stage/watch", headers=foreign)
+    assert asked.status_code == 204 and asked.headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-credentials" not in asked.headers
+    refused = await client.post("/v1/public/red/stage/watch", json={}, headers=foreign)
+    assert refused.status_code == 404 and refused.headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-origin" in (await client.get("/player.js")).headers
+    for path in ("/v1/me", "/v1/channels", "/login"):
+        assert "access-control-allow-origin" not in (await client.get(path, headers=foreign)).headers
+        assert "access-control-allow-origin" not in (await client.options(path, headers=foreign)).headers
+
+
 async def test_health_readiness_and_metrics(cloud: Cloud) -> None:
     client = await cloud.client()
     assert (await client.get("/healthz")).json()["status"] == "ok"

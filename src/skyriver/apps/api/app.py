@@ -20,6 +20,7 @@ from skyriver.platform.identity import Passwords
 from skyriver.platform.manifest import Component, Part, Service
 from skyriver.platform.settings import ControlPlaneSettings
 from skyriver.platform.store import Store
+from skyriver.platform.web.embedding import Embedding
 from skyriver.platform.web.middleware import BodyLimit, Observation, SecurityHeaders
 from skyriver.platform.web.openapi import install_openapi
 from skyriver.platform.web.problems import install_problem_handlers
@@ -85,6 +86,7 @@ def create_app(
     # The last added is the outermost.
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(Embedding)
     app.add_middleware(Observation, registry=runtime.metrics)
     for router in (*ROUTERS, *(router for part in brought for router in part.routers)):
         app.include_router(router)

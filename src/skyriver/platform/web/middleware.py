@@ -21,13 +21,14 @@ MAX_BODY_BYTES = 1024 * 1024  # the largest honest body is a few kilobytes
 log = logging.getLogger("skyriver.http")
 
 _API_POLICY = "default-src 'none'; frame-ancestors 'none'"
-# connect-src https: is for WebTransport to edges, whose addresses change with the cloud. blob: scripts are audio
+# connect-src https: is for WebTransport to edges, whose addresses change with the cloud, http: for HLS from edges of a
+# cloud without TLS (browsers refuse it on https pages anyway). blob: scripts are audio
 # worklets and workers that the player builds; 'wasm-unsafe-eval' compiles WebAssembly and nothing else.
 # 'unsafe-inline' styles: the component library writes style elements.
 _PAGE_POLICY = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval' blob:; worker-src 'self' blob:; "
-    "connect-src 'self' https: wss:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "media-src 'self' blob: https:; font-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'"
+    "connect-src 'self' https: http: wss:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "media-src 'self' blob: https: http:; font-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'"
 )
 EMBED_PREFIX = "/embed"
 
