@@ -23,6 +23,8 @@ KINDS: dict[str, str] = {
     "live.transcoder": "skyriver.services.live.workloads.transcoder:main",
     "live.recorder": "skyriver.services.live.workloads.recorder:main",
     "live.delivery": "skyriver.services.live.workloads.delivery:main",
+    "live.pull": "skyriver.services.live.workloads.pull:main",
+    "live.push": "skyriver.services.live.workloads.push:main",
     "live.feeder": "skyriver.services.live.workloads.feeder:main",
 }
 

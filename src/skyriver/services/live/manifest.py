@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -23,12 +24,17 @@ from skyriver.services.live.eyes.watching import ChannelEyes
 from skyriver.services.live.intents import FEEDER, STATION, TRANSCODER, plan_live, read_plans
 from skyriver.services.live.intents.delivery import DELIVERY
 from skyriver.services.live.intents.recorder import RECORDER, read_recordings, recorder_intents
+from skyriver.services.live.intents.relaying import PULL, PUSH, read_relays, relay_intents
 from skyriver.services.live.meters import METERS
 from skyriver.services.live.observe import Live
 from skyriver.services.live.recordings.keeper import Keeper
 from skyriver.services.live.recordings.settings import objects_url
+from skyriver.services.live.relaying.operations import RelaySeal
+from skyriver.services.live.relaying.settings import private_allowed
 from skyriver.services.live.settings import LiveSettings
 from skyriver.services.live.vod.source import VodSource
+
+RELAY_SEAL_FILE = "relay-seal.key"
 
 
 class LiveProcess:
@@ -39,6 +45,8 @@ class LiveProcess:
         self._feeder_keys: FeederKeys | None = None
         self._settings = LiveSettings()
         self._store_url = ""
+        self._relay_seal: RelaySeal | None = None
+        self._private_allowed = False
 
     @asynccontextmanager
     async def open(self, runtime: Runtime) -> AsyncIterator[Sequence[Component]]:
@@ -48,6 +56,9 @@ class LiveProcess:
         live = Live(runtime.store, runtime.hub, self._find_cloud(runtime), self._settings, runtime.now)
         live.cloud.add_total("channels_live", lambda _observed: live.channels_live())
         runtime.provide(live)
+        self._relay_seal = await asyncio.to_thread(RelaySeal, runtime.settings.data_dir / "secrets" / RELAY_SEAL_FILE)
+        self._private_allowed = private_allowed()
+        runtime.provide(self._relay_seal)
         qoe = QoeRollup(runtime.store, now=runtime.now)
         runtime.provide(qoe)
         runtime.provide(BeaconAllowance())
@@ -62,7 +73,13 @@ class LiveProcess:
         """What should run for live channels now."""
         feeder_key = self._feeder_keys.read if self._feeder_keys else lambda _channel_id: None
         plans = await read_plans(session, feeder_key)
-        intents = plan_live(plans, observed, now=utc_now(), doors=self._settings.doors)
+        now, doors = utc_now(), self._settings.doors
+        intents = plan_live(plans, observed, now=now, doors=doors)
+        if self._relay_seal is not None:
+            pulls, pushes = await read_relays(session, self._relay_seal)
+            intents += relay_intents(
+                pulls, pushes, plans, observed, now=now, doors=doors, allow_private=self._private_allowed
+            )
         return intents + recorder_intents(await read_recordings(session), observed, store_url=self._store_url)
 
 
@@ -72,7 +89,7 @@ def live_service(find_cloud: Callable[[Runtime], Cloud] = cloud_of) -> Service:
     return Service(
         name="live",
         routers=api.ROUTERS,
-        workload_kinds=(STATION, TRANSCODER, RECORDER, DELIVERY, FEEDER),
+        workload_kinds=(STATION, TRANSCODER, RECORDER, DELIVERY, FEEDER, PULL, PUSH),
         meters=METERS,
         intents=process.intents,
         open=process.open,

@@ -10,5 +10,6 @@ from skyriver.platform.manifest import Meter
 METERS = (
     Meter("live.egress", "bytes", "sum"),  # sent to viewers
     Meter("live.ingress", "bytes", "sum"),  # received from stations
+    Meter("live.push", "bytes", "sum"),  # sent on to other platforms
     Meter("live.viewers", "sessions", "max"),  # at once
 )

@@ -28,6 +28,7 @@ from skyriver.services.live.intents import STATION, IngestUrls, backup_node, hom
 from skyriver.services.live.life import hold_of
 from skyriver.services.live.model import ChannelState, InputName
 from skyriver.services.live.records import ChannelRecord, InputRecord
+from skyriver.services.live.relaying.sight import ChannelRelays, relays_by_channel
 from skyriver.services.live.seen import Seen, see
 from skyriver.services.live.settings import LiveSettings
 from skyriver.services.live.sight import InputChange, Lives
@@ -179,9 +180,10 @@ class Live:
             tenants = {channel_id: tenant_id for channel_id, tenant_id in await session.execute(query)}
         self._lives.forget_except(tenants)
         shown = {}
+        relays = relays_by_channel(self.cloud.observed)
         for channel_id, tenant_id in tenants.items():
             seen = self.seen(channel_id)
-            shape = channel_event(channel_id, seen)
+            shape = channel_event(channel_id, seen) | relays.get(channel_id, ChannelRelays()).event()
             busy = seen.state is not ChannelState.OFFLINE or seen.viewers
             if busy or shape != self._shown.get(channel_id):
                 self._hub.publish("channel", shape, tenant_id=tenant_id)

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from skyriver.services.live.api import channels, delivery, drills, eyes, recordings, vod, watching
+from skyriver.services.live.api import channels, delivery, drills, eyes, publishing, recordings, relaying, vod, watching
 
-ROUTERS = (channels.router, watching.router, delivery.router, drills.router, eyes.router, recordings.router, vod.router)
+ROUTERS = (
+    channels.router,
+    watching.router,
+    delivery.router,
+    publishing.router,
+    drills.router,
+    eyes.router,
+    recordings.router,
+    relaying.router,
+    vod.router,
+)
 
 __all__ = ["ROUTERS"]

@@ -5,7 +5,7 @@ No message holds a URL: those carry passwords and stream keys.
 
 from __future__ import annotations
 
-from skyriver.kernel.errors import InvalidInput, WorldBroke
+from skyriver.kernel.errors import Conflict, InvalidInput, NotFound, WorldBroke
 
 
 class BadRelayUrl(InvalidInput):
@@ -30,3 +30,29 @@ class UnsupportedSource(InvalidInput):
     """A source that plays, and holds nothing that a channel can take."""
 
     code = "unsupported_source"
+
+
+class PullNotFound(NotFound):
+    code = "pull_not_found"
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(
+            f"The channel {slug!r} is not pulled from anywhere.", hint="Set a URL with PUT /v1/channels/{id}/pull."
+        )
+
+
+class DestinationNotFound(NotFound):
+    code = "destination_not_found"
+
+    def __init__(self, destination_id: str) -> None:
+        super().__init__(
+            f"This channel has no destination {destination_id!r}.",
+            hint="List them with GET /v1/channels/{id}/destinations.",
+        )
+
+
+class TooManyDestinations(Conflict):
+    code = "too_many_destinations"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"A channel can be sent to {limit} destinations.", hint="Remove one that is no longer used.")
