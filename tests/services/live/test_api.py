@@ -89,6 +89,7 @@ class TestChannels:
                 "rtmp_url": "rtmp://127.0.0.1:1935/live",
                 "rtmps_url": "rtmps://127.0.0.1:1936/live",
                 "srt_url": "srt://127.0.0.1:8890",
+                "whip_url": "http://127.0.0.1:8891/whip",
             },
             "input": None,
             "viewers": 0,

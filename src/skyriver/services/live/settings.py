@@ -16,6 +16,7 @@ VARIABLES = {
     "rtmps_port": "SKYRIVER_RTMPS_PORT",
     "srt_port": "SKYRIVER_SRT_PORT",
     "srt_latency_ms": "SKYRIVER_SRT_LATENCY_MS",
+    "whip_port": "SKYRIVER_WHIP_PORT",
 }
 _DOORS = Doors()
 
@@ -28,12 +29,15 @@ class LiveSettings(BaseModel):
     rtmp_port: int = Field(default=_DOORS.rtmp_port, ge=0, le=65535, description="TCP port of every station; 0: any.")
     rtmps_port: int = Field(default=_DOORS.rtmps_port, ge=0, le=65535, description="TCP port of RTMP over TLS; 0: any.")
     srt_port: int = Field(default=_DOORS.srt_port, ge=0, le=65535, description="UDP port of every station; 0: any.")
+    whip_port: int = Field(
+        default=_DOORS.whip_port, ge=0, le=65535, description="TCP and UDP port of WHIP on every station; 0: any."
+    )
     srt_latency_ms: int = Field(default=_DOORS.srt_latency_ms, ge=20, le=8000, description="Time for a lost packet.")
 
     @property
     def doors(self) -> Doors:
         """The ports of stations."""
-        return Doors(self.rtmp_port, self.rtmps_port, self.srt_port, self.srt_latency_ms)
+        return Doors(self.rtmp_port, self.rtmps_port, self.srt_port, self.srt_latency_ms, self.whip_port)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> LiveSettings:

@@ -25,6 +25,7 @@ class Doors:
     rtmps_port: int = 1936
     srt_port: int = 8890
     srt_latency_ms: int = 120
+    whip_port: int = 8891  # TCP for signalling, and UDP for media
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class IngestUrls:
     rtmp: str
     rtmps: str | None
     srt: str | None
+    whip: str | None
 
 
 def station_name(node_id: str) -> str:
@@ -51,12 +53,15 @@ def ingest_urls(node: ObservedNode, observed: ObservedState, doors: Doors) -> In
     if "rtmp_port" not in ready:
         meant["rtmps_port"] = port_on(node, observed, doors.rtmps_port)
         meant["srt_port"] = port_on(node, observed, doors.srt_port)
-    rtmp, rtmps, srt = (ready.get(name) or meant.get(name) for name in ("rtmp_port", "rtmps_port", "srt_port"))
+        meant["whip_port"] = port_on(node, observed, doors.whip_port)
+    names = ("rtmp_port", "rtmps_port", "srt_port", "whip_port", "whips_port")
+    rtmp, rtmps, srt, whip, whips = (ready.get(name) or meant.get(name) for name in names)
     host = f"[{node.address}]" if ":" in node.address else node.address
     return IngestUrls(
         rtmp=f"rtmp://{host}:{rtmp}/live",
         rtmps=f"rtmps://{host}:{rtmps}/live" if rtmps else None,
         srt=f"srt://{host}:{srt}" if srt else None,
+        whip=f"http://{host}:{whip}/whip" if whip else f"https://{host}:{whips}/whip" if whips else None,
     )
 
 
@@ -109,6 +114,7 @@ def station_intent(
             "rtmps_port": port_on(node, observed, doors.rtmps_port),
             "srt_port": port_on(node, observed, doors.srt_port),
             "srt_latency_ms": doors.srt_latency_ms,
+            "whip_port": port_on(node, observed, doors.whip_port),
         },
         "origins": [origin.spec() for origin in observed.origins(node.id)],
         "channels": channels,

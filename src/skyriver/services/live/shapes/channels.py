@@ -76,14 +76,15 @@ class Ingest(BaseModel):
 
     rtmp_url: str | None = Field(description="The server for the encoder; the stream key goes into its key field.")
     rtmps_url: str | None = Field(description="The same over TLS.")
+    whip_url: str | None = Field(description="For WebRTC by WHIP, with the stream key as bearer token.")
     srt_url: str | None = Field(description="For SRT: add `?streamid=KEY`, and `&passphrase=…` if the key has one.")
 
     @classmethod
     def of(cls, urls: IngestUrls | None) -> Ingest:
         """Nothing while there is no core node."""
         if urls is None:
-            return cls(rtmp_url=None, rtmps_url=None, srt_url=None)
-        return cls(rtmp_url=urls.rtmp, rtmps_url=urls.rtmps, srt_url=urls.srt)
+            return cls(rtmp_url=None, rtmps_url=None, srt_url=None, whip_url=None)
+        return cls(rtmp_url=urls.rtmp, rtmps_url=urls.rtmps, srt_url=urls.srt, whip_url=urls.whip)
 
 
 class InputShape(BaseModel):

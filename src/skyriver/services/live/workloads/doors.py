@@ -1,7 +1,8 @@
-"""The ports of a station: RTMP, RTMPS and SRT, opened together, with one reception behind them.
+"""The ports of a station: RTMP, RTMPS, SRT and WHIP, opened together, with one reception behind them.
 
-RTMP must open. RTMPS and SRT take any free port where another program has theirs (the API learns which, and shows it),
-and stay shut where this machine lacks what they need: the station serves the others, and says what is missing.
+RTMP must open. The others take any free port where another program has theirs (the API learns which, and shows it),
+and stay shut where this machine lacks what they need: the station serves the rest, and says what is missing. WHIP is
+signalled over HTTPS (`whips`) where the operator has a certificate, else over HTTP.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from skyriver.services.live.stations import KeyRing, Reception
 from skyriver.services.live.stations.rtmp import RtmpServer, TlsPort
 from skyriver.services.live.stations.srt import Limits as SrtLimits
 from skyriver.services.live.stations.srt import SrtServer
+from skyriver.services.live.stations.whip import WhipServer
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,7 @@ class DoorsSpec:
     rtmps_port: int | None = None
     srt_port: int | None = None
     srt_latency_ms: int = SrtLimits().latency_ms
+    whip_port: int | None = None
 
     @classmethod
     def parse(cls, spec: Mapping[str, Any]) -> DoorsSpec:
@@ -67,7 +70,7 @@ class Doors:
         self._certificates = data_dir / "certificates"
         self._operator_files = (Path(certificate["chain"]), Path(certificate["key"])) if certificate else None
         self._tls: TlsPort | None = None
-        self._servers: list[RtmpServer | SrtServer] = []
+        self._servers: list[RtmpServer | SrtServer | WhipServer] = []
 
     @property
     def connections(self) -> int:
@@ -87,7 +90,8 @@ class Doors:
         """
         spec, opened = self.spec, Opened()
         opened.ports["rtmp"] = await self._open(RtmpServer(self._reception, host=spec.host, port=spec.rtmp_port))
-        for name, opening in (("rtmps", self._open_rtmps), ("srt", self._open_srt)):
+        whip = "whips" if self._operator_files else "whip"
+        for name, opening in (("rtmps", self._open_rtmps), ("srt", self._open_srt), (whip, self._open_whip)):
             try:
                 port = await opening()
             except SkyriverError as error:
@@ -106,7 +110,7 @@ class Doors:
             if self._tls is not None:
                 tasks.create_task(self._tls.run())
 
-    async def _open(self, server: RtmpServer | SrtServer) -> int:
+    async def _open(self, server: RtmpServer | SrtServer | WhipServer) -> int:
         await server.open()
         self._servers.append(server)
         return server.port
@@ -137,6 +141,20 @@ class Doors:
 
         try:
             return await self._open(on(spec.srt_port))
+        except WorldBroke as error:
+            return await self._open(on(_elsewhere(error)))
+
+    async def _open_whip(self) -> int | None:
+        spec = self.spec
+        if spec.whip_port is None:
+            return None
+        tls = self._tls.context if self._operator_files and self._tls is not None else None
+
+        def on(port: int) -> WhipServer:
+            return WhipServer(self._reception, host=spec.host, port=port, tls=tls)
+
+        try:
+            return await self._open(on(spec.whip_port))
         except WorldBroke as error:
             return await self._open(on(_elsewhere(error)))
 
