@@ -20,6 +20,7 @@ from av.stream import Discard
 
 from skyriver.kernel.clock import Monotonic, monotonic_s
 from skyriver.services.live.relaying.addresses import SourceUrl
+from skyriver.services.live.relaying.connecting import words_of
 from skyriver.services.live.relaying.errors import FarSide, UnsupportedSource
 from skyriver.services.live.relaying.flv import AvcTags, Tag, metadata
 from skyriver.services.live.relaying.http_files import HttpAccess, HttpFile
@@ -89,6 +90,8 @@ class Source:
             raise FarSide("The source has come to its end.", hint="Switch the loop on to play it again and again.")
         except av.FFmpegError as error:
             raise FarSide(f"Reading from {self._url.host} failed: {_words(error)}.") from error
+        except OSError as error:  # of our own files, on its way through the library
+            raise FarSide(f"Reading from {self._url.host} failed: {words_of(error)}.") from error
         except DamagedMedia as error:
             raise UnsupportedSource(f"The source's video is damaged: {error.message}") from error
 
@@ -181,6 +184,7 @@ class _Named:
         self.read = file.read
         self.seek = file.seek
         self.tell = file.tell
+        self.seekable = file.seekable
 
 
 def _choose(container: av.container.InputContainer) -> tuple[av.VideoStream, av.AudioStream | None]:
