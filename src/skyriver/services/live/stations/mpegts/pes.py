@@ -117,6 +117,8 @@ def _parse(data: bytes, *, random_access: bool) -> Pes | None:
     if len(data) < _HEADER_BYTES or data[:3] != b"\0\0\1" or data[6] & 0xC0 != 0x80:
         return None
     begins = _HEADER_BYTES + data[8]
+    if begins > len(data):
+        return None
     pts = dts = None
     if data[7] & 0x80 and data[8] >= 5:
         pts = dts = _time(data, 9)
