@@ -18,11 +18,13 @@ from skyriver.client.models import (
     ApiKey,
     Channel,
     ChannelCreated,
+    Destination,
     Drill,
     Health,
     JoinToken,
     Node,
     Overview,
+    Pull,
     Site,
     StreamKey,
     Tenant,
@@ -107,6 +109,29 @@ class Client:
     async def rotate_stream_key(self, channel: str, key_id: str) -> StreamKey:
         """Replace a key: the old one ends at once. Never retried: a lost answer's secret would be lost with it."""
         return await self._one(StreamKey, "POST", f"{_channel(channel)}/stream-keys/{quote(key_id, safe='')}/rotate")
+
+    async def pull(self, channel: str) -> Pull:
+        return await self._one(Pull, "GET", f"{_channel(channel)}/pull")
+
+    async def set_pull(self, channel: str, url: str, *, loop: bool = False) -> Pull:
+        """Pull the channel from a URL from now on."""
+        return await self._one(Pull, "PUT", f"{_channel(channel)}/pull", body={"url": url, "loop": loop})
+
+    async def clear_pull(self, channel: str) -> None:
+        await self._transport.request("DELETE", f"{_channel(channel)}/pull")
+
+    def destinations(self, channel: str) -> AsyncIterator[Destination]:
+        return self._pages(Destination, f"{_channel(channel)}/destinations")
+
+    async def add_destination(
+        self, channel: str, name: str, url: str, *, key: str = "", rendition: str = "source"
+    ) -> Destination:
+        """Send the channel on to another platform whenever it is live."""
+        fields = {"name": name, "url": url, "key": key, "rendition": rendition}
+        return await self._create(Destination, f"{_channel(channel)}/destinations", fields)
+
+    async def delete_destination(self, channel: str, destination_id: str) -> None:
+        await self._transport.request("DELETE", f"{_channel(channel)}/destinations/{quote(destination_id, safe='')}")
 
     async def watch(self, channel: str, *, viewer: str | None = None, region: str | None = None) -> WatchTicket:
         """A fresh ticket. Asking again does nothing twice, so it may be retried like a read.

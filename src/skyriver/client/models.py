@@ -78,6 +78,36 @@ class StreamKey(Answer):
     secret: str | None = None
 
 
+class RelayStatus(Answer):
+    """How a pull or a push is doing; `error` is empty when all is well."""
+
+    state: str = "waiting"
+    since: datetime | None = None
+    error: str = ""
+    fps: float = 0
+    bitrate_bps: float = 0
+
+
+class Pull(Answer):
+    """Where a channel is pulled from; `url` is without its secrets."""
+
+    url: str
+    loop: bool = False
+    enabled: bool = True
+    status: RelayStatus = RelayStatus()
+
+
+class Destination(Answer):
+    """Another platform that gets the channel while it is live; `url` is without its secrets."""
+
+    id: str
+    name: str = ""
+    url: str = ""
+    rendition: str = "source"
+    enabled: bool = True
+    status: RelayStatus = RelayStatus()
+
+
 class Edge(Answer):
     """One relay a viewer may use, best first by `rank`."""
 

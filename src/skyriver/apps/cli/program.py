@@ -9,7 +9,19 @@ import typer
 from typer.core import TyperGroup
 
 from skyriver.apps.cli import exits
-from skyriver.apps.cli.commands import bench, channels, cloud, doctor, drill, machines, people, push, tenants, watch
+from skyriver.apps.cli.commands import (
+    bench,
+    channels,
+    cloud,
+    doctor,
+    drill,
+    machines,
+    people,
+    push,
+    relaying,
+    tenants,
+    watch,
+)
 
 
 class Program(TyperGroup):
@@ -42,6 +54,8 @@ app = typer.Typer(
 for module in (cloud, push, watch, drill, bench, doctor):
     module.register(app)
 app.add_typer(channels.app, name="channel")
+channels.app.add_typer(relaying.pulls, name="pull")
+app.add_typer(relaying.destinations, name="destination")
 app.add_typer(machines.sites, name="site")
 app.add_typer(machines.nodes, name="node")
 app.add_typer(tenants.tenants, name="tenant")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter
 
-from skyriver.platform.web import Caller, Member, Page, Paging, Provided, Reader, Writer, fetch_page, problems
+from skyriver.platform.web import Caller, Member, Once, Page, Paging, Provided, Reader, Writer, fetch_page, problems
 from skyriver.services.live.api.channel_access import LiveDep, own_channel
 from skyriver.services.live.intents.relaying import pull_name, push_name
 from skyriver.services.live.observe import Live
@@ -75,13 +75,23 @@ async def list_destinations(
 
 @router.post("/channels/{id_or_slug}/destinations", status_code=201, responses=problems(404, 409, 422))
 async def add_destination(
-    id_or_slug: IdOrSlug, body: NewDestination, caller: Member, session: Writer, live: LiveDep, seal: SealDep
+    id_or_slug: IdOrSlug,
+    body: NewDestination,
+    caller: Member,
+    session: Writer,
+    live: LiveDep,
+    seal: SealDep,
+    once: Once,
 ) -> DestinationShape:
     """Send the channel on to another platform whenever it is live. Nothing is encoded again for it."""
     channel = await own_channel(session, caller, id_or_slug)
-    destination = await operations.add_destination(session, caller, seal, channel, body.draft())
+
+    async def add() -> DestinationShape:
+        return _destination(live, await operations.add_destination(session, caller, seal, channel, body.draft()))
+
+    added = await once(session, caller, body, DestinationShape, add)
     live.plan_after_commit(session)
-    return _destination(live, destination)
+    return added
 
 
 @router.patch("/channels/{id_or_slug}/destinations/{destination_id}", responses=problems(404, 422))
