@@ -142,8 +142,129 @@ export interface ChannelEvent {
   ingress_bps: number;
   egress_bps: number;
   input: ChannelInput | null;
+  inputs?: { name: string; active: boolean }[];
+  /** Who decides which input is shown: `auto`, or the one that is held by hand. */
+  input_select?: string;
   latency_ms: { station: number | null; transcode: number | null };
   renditions: { name: string; bitrate_bps: number; fps: number }[];
+}
+
+export type Severity = "warning" | "critical";
+
+export interface Alarm {
+  id: string;
+  kind: string;
+  severity: Severity;
+  subject: { kind: string; id: string; name: string };
+  message: string;
+  hint: string;
+  /** How often it was raised. */
+  count: number;
+  raised_at: string;
+  last_seen_at: string;
+  cleared_at: string | null;
+  acknowledged_at: string | null;
+  acknowledged_by: string | null;
+}
+
+export interface Sound {
+  momentary_lufs?: number | null;
+  short_term_lufs?: number | null;
+  integrated_lufs?: number | null;
+  /** By channel. */
+  levels_dbfs: number[];
+}
+
+/** What detectors see and hear of a running show, once a second. */
+export interface SightEvent {
+  id: string;
+  detectors: Record<string, boolean>;
+  sound: Sound | null;
+}
+
+export interface SeenInput {
+  name: string;
+  active: boolean;
+  site: string;
+  codec: string;
+  width: number;
+  height: number;
+  fps: number;
+  bitrate_bps: number;
+  audio: string;
+  since: string;
+  delay_ms: number | null;
+}
+
+export interface ChannelSight {
+  inputs: SeenInput[];
+  on_slate: boolean;
+  arrivals: {
+    bitrate_bps: number;
+    usual_bitrate_bps: number;
+    fps: number;
+    usual_fps: number;
+    gop_ms: number;
+    keyframe_age_s: number;
+  } | null;
+  sound: Sound | null;
+  detectors: Record<string, boolean>;
+  stages: { name: string; delay_ms: number | null }[];
+  renditions: { name: string; fps: number; bitrate_bps: number; delay_ms: number; delay_max_ms: number }[];
+  viewers: { by_site: Record<string, number>; by_protocol: Record<string, number>; by_rendition: Record<string, number> };
+}
+
+export interface QoeFigures {
+  viewings: number;
+  viewers: number;
+  watched_s: number;
+  startup_p50_ms: number | null;
+  startup_p95_ms: number | null;
+  latency_p50_ms: number | null;
+  latency_p95_ms: number | null;
+  rebuffers: number;
+  rebuffer_share: number | null;
+  switches: number;
+  errors: number;
+  renditions: Record<string, number>;
+}
+
+export interface Qoe {
+  since: string;
+  until: string;
+  step_s: number;
+  total: QoeFigures;
+  points: (QoeFigures & { at: string })[];
+  by_site: Record<string, QoeFigures>;
+  by_region: Record<string, QoeFigures>;
+  by_protocol: Record<string, QoeFigures>;
+}
+
+export interface Webhook {
+  id: string;
+  name: string;
+  url: string;
+  event_types: string[];
+  enabled: boolean;
+  disabled_reason: string;
+  failures: number;
+  failing_since: string | null;
+  created_at: string;
+}
+
+export interface WebhookDelivery {
+  id: string;
+  event_id: string;
+  event_type: string;
+  data: Record<string, unknown>;
+  state: "pending" | "delivered" | "dead";
+  attempts: number;
+  created_at: string;
+  last_attempt_at: string | null;
+  next_attempt_at: string | null;
+  last_status: number | null;
+  last_error: string;
+  duration_ms: number | null;
 }
 
 export interface Incident {

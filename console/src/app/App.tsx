@@ -21,6 +21,9 @@ const Sites = lazy(() => import("../pages/Sites"));
 const UsagePage = lazy(() => import("../pages/UsagePage"));
 const ApiKeys = lazy(() => import("../pages/ApiKeys"));
 const Users = lazy(() => import("../pages/Users"));
+const Alarms = lazy(() => import("../pages/Alarms"));
+const Wall = lazy(() => import("../pages/Wall"));
+const Webhooks = lazy(() => import("../pages/Webhooks"));
 const Audit = lazy(() => import("../pages/Audit"));
 
 export function App() {
@@ -65,6 +68,13 @@ function SignedIn() {
   if (me === undefined) return <Waiting />;
   if (me === null) return <Login />;
   if (path === "/login") return <Redirect to="/" replace />;
+  if (path === "/wall") {
+    return (
+      <Suspense fallback={<Waiting />}>
+        <Wall />
+      </Suspense>
+    );
+  }
   return (
     <Shell me={me}>
       <Suspense fallback={<Waiting />}>
@@ -91,6 +101,12 @@ function SignedIn() {
           </Route>
           <Route path="/users">
             <Users />
+          </Route>
+          <Route path="/alarms">
+            <Alarms />
+          </Route>
+          <Route path="/webhooks">
+            <Webhooks />
           </Route>
           <Route path="/audit">
             <Audit />

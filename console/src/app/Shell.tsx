@@ -4,8 +4,8 @@ import { AppShell, Avatar, Badge, Burger, Group, Menu, NavLink, ScrollArea, Text
 import { useDisclosure } from "@mantine/hooks";
 import type { ReactNode } from "react";
 import { Link, useLocation } from "wouter";
-import { useConnected } from "../api/live";
-import type { Me } from "../api/types";
+import { useAlarms, useConnected } from "../api/live";
+import type { Alarm, Me } from "../api/types";
 import { useText, type TextKey } from "../i18n";
 import { Icon, type IconName } from "../parts/Icon";
 import { Logo } from "../parts/Logo";
@@ -22,9 +22,12 @@ interface Entry {
 const ENTRIES: Entry[] = [
   { path: "/", key: "overview", icon: "overview" },
   { path: "/channels", key: "channels", icon: "channel" },
+  { path: "/alarms", key: "alarms", icon: "warning" },
+  { path: "/wall", key: "wall", icon: "eye" },
   { path: "/sites", key: "sites", icon: "site", needs: "operator" },
   { path: "/usage", key: "usage", icon: "usage" },
   { path: "/api-keys", key: "api_keys", icon: "key", needs: "admin" },
+  { path: "/webhooks", key: "webhooks", icon: "bolt", needs: "admin" },
   { path: "/users", key: "users", icon: "users" },
   { path: "/audit", key: "audit", icon: "audit", needs: "admin" },
 ];
@@ -66,6 +69,7 @@ function Entries({ me, onChosen }: { me: Me; onChosen: () => void }) {
   const [path] = useLocation();
   const { may } = useSession();
   const t = useText();
+  const alarms = useAlarms();
   const allowed = (entry: Entry): boolean =>
     entry.needs === "operator" ? me.is_operator && may("admin") : entry.needs !== "admin" || may("admin");
   return ENTRIES.filter(allowed).map((entry) => (
@@ -75,11 +79,21 @@ function Entries({ me, onChosen }: { me: Me; onChosen: () => void }) {
       href={entry.path}
       label={t(entry.key)}
       leftSection={<Icon name={entry.icon} />}
+      rightSection={entry.path === "/alarms" && alarms.length > 0 ? <AlarmCount alarms={alarms} /> : undefined}
       active={entry.path === "/" ? path === "/" : path.startsWith(entry.path)}
       onClick={onChosen}
       className="nav-entry"
     />
   ));
+}
+
+function AlarmCount({ alarms }: { alarms: readonly Alarm[] }) {
+  const critical = alarms.some((alarm) => alarm.severity === "critical");
+  return (
+    <Badge size="sm" color={critical ? "red" : "orange"} circle>
+      {alarms.length}
+    </Badge>
+  );
 }
 
 function Connection() {

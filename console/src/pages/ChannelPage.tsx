@@ -2,15 +2,16 @@
 
 import { Badge, Button, Card, Center, Grid, Group, Loader, Stack, Tabs, Text, Title } from "@mantine/core";
 import { lazy, Suspense, useCallback, useEffect, useState } from "react";
-import { useLocation } from "wouter";
+import { Link, useLocation } from "wouter";
 import { ApiError, request } from "../api/client";
 import { ownTicketPath } from "../api/early";
-import { useChannelEvent } from "../api/live";
+import { useAlarms, useChannelEvent } from "../api/live";
 import type { Channel, ChannelEvent, ChannelInput } from "../api/types";
 import { useSession } from "../app/session";
 import { formatBps, formatTime } from "../format";
 import { useSpeech, useText } from "../i18n";
 import type { SkyriverPlayer } from "../player";
+import { AlarmList } from "../parts/AlarmList";
 import { Drill } from "../parts/Drill";
 import { Embed } from "../parts/Embed";
 import { Incidents } from "../parts/Incidents";
@@ -20,12 +21,14 @@ import { Numbers } from "../parts/Numbers";
 import { PageHead } from "../parts/PageHead";
 import { Player } from "../parts/Player";
 import { PlayerFacts } from "../parts/PlayerFacts";
+import { Sight } from "../parts/Sight";
 import { StateBadge } from "../parts/StateBadge";
 import { StreamKeys } from "../parts/StreamKeys";
 import { Trouble } from "../parts/Trouble";
 import { useAction } from "../parts/useAction";
 
 // The graphs' library must not delay the picture.
+const QoeCharts = lazy(() => import("../parts/QoeCharts"));
 const ChannelGraphs = lazy(() => import("../parts/ChannelGraphs"));
 
 export default function ChannelPage({ slug }: { slug: string }) {
@@ -62,6 +65,7 @@ export default function ChannelPage({ slug }: { slug: string }) {
           {channel && (
             <Stack>
               <Now channel={channel} />
+              <ChannelAlarms channelId={channel.id} />
               <Incidents channelId={channel.id} />
             </Stack>
           )}
@@ -70,6 +74,18 @@ export default function ChannelPage({ slug }: { slug: string }) {
           <Grid.Col span={12}>
             <Suspense fallback={<Center p="xl"><Loader aria-label={t("loading")} /></Center>}>
               <ChannelGraphs channelId={channel.id} player={player} />
+            </Suspense>
+          </Grid.Col>
+        )}
+        {channel && (
+          <Grid.Col span={12}>
+            <Sight channelId={channel.id} />
+          </Grid.Col>
+        )}
+        {channel && (
+          <Grid.Col span={12}>
+            <Suspense fallback={null}>
+              <QoeCharts channelId={channel.id} />
             </Suspense>
           </Grid.Col>
         )}
@@ -114,6 +130,9 @@ function Head({ channel, onChange }: { channel: Channel; onChange: (channel: Cha
           </Group>
         }
       >
+        <Button component={Link} href={`/channels/${channel.slug}/recordings`} variant="default" size="xs">
+          {t("recordings")}
+        </Button>
         {may("member") && (
           <>
             <Button variant="default" size="xs" loading={action.busy} onClick={() => action.run("publish")}>
@@ -127,6 +146,20 @@ function Head({ channel, onChange }: { channel: Channel; onChange: (channel: Cha
       </PageHead>
       <Trouble error={action.error} />
     </>
+  );
+}
+
+function ChannelAlarms({ channelId }: { channelId: string }) {
+  const t = useText();
+  const own = useAlarms().filter((alarm) => alarm.subject.id === channelId);
+  if (own.length === 0) return null;
+  return (
+    <Card withBorder>
+      <Title order={2} size="h4" mb="sm">
+        {t("alarms")}
+      </Title>
+      <AlarmList alarms={own} />
+    </Card>
   );
 }
 

@@ -20,19 +20,21 @@ interface Props {
   label: string;
   /** Whether only whole numbers make sense. */
   whole?: boolean;
+  /** What the time axis shows: minutes and seconds (the default), or the time of day. */
+  clock?: "seconds" | "minutes";
 }
 
 const COLORS = ["#1988ed", "#f08c00", "#12b886", "#e64980", "#7950f2", "#82c91e", "#15aabf", "#fa5252"];
 const HEIGHT_PX = 190;
 
-export function LiveChart({ times, lines, format, label, whole = false }: Props) {
+export function LiveChart({ times, lines, format, label, whole = false, clock = "seconds" }: Props) {
   const { ref, width } = useElementSize<HTMLDivElement>();
   const room = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const dark = useComputedColorScheme("light") === "dark";
   const names = lines.map((line) => line.label).join("\n");
 
-  const options = useMemo(() => optionsFor(names.split("\n"), dark, format, whole), [names, dark, format, whole]);
+  const options = useMemo(() => optionsFor(names.split("\n"), dark, format, whole, clock), [names, dark, format, whole, clock]);
 
   useEffect(() => {
     if (!room.current || width === 0) return undefined;
@@ -66,6 +68,7 @@ function optionsFor(
   dark: boolean,
   format: (value: number) => string,
   whole: boolean,
+  clock: "seconds" | "minutes",
 ): Omit<uPlot.Options, "width" | "height"> {
   const ink = dark ? "#9fb0cc" : "#5b6b82";
   const grid = { stroke: dark ? "#24304a" : "#e4eaf2", width: 1 };
@@ -74,7 +77,7 @@ function optionsFor(
     legend: { live: true },
     scales: { y: { range: (_plot, _low, high) => [0, Math.max(high * 1.1, 1)] } },
     axes: [
-      { stroke: ink, grid, ticks: grid, values: [[1, ":{mm}:{ss}", null, null, null, null, null, null, 1]], space: 70 },
+      { stroke: ink, grid, ticks: grid, values: [[1, clock === "minutes" ? "{HH}:{mm}" : ":{mm}:{ss}", null, null, null, null, null, null, 1]], space: 70 },
       { stroke: ink, grid, ticks: grid, size: 82, ...(whole ? { incrs: WHOLE_STEPS } : {}), values: (_plot, ticks) => ticks.map(format) },
     ],
     series: [

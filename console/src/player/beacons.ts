@@ -39,7 +39,7 @@ type Send = (url: string, body: string) => void;
 
 const send: Send = (url, body) => {
   // A failure means that the browser's queue is full or that a setting forbids it: the viewing goes on all the same.
-  navigator.sendBeacon?.(url, body);
+  navigator.sendBeacon(url, body);
 };
 
 const grown = (now: number, before: number): number => Math.max(0, Math.round(now - before));

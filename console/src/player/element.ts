@@ -4,12 +4,13 @@
  * Attributes: `channel` ("tenant/channel", a public one) or `src` (an HLS playlist: a recording, or any stream), `api`
  * (where the cloud is; default: where the script came from), `transport` (auto, moq, hls), `latency` (ultra-low, low,
  * smooth), `quality` (a rendition), `max-rendition` ("480p", "lowest"), `thumbnails` (a WebVTT file of preview
- * pictures), `controls="off"`, `lang`. It starts muted. Properties: `tickets` (a ticket source instead of `channel`),
+ * pictures), `controls="off"`, `beacons="off"` (tell the cloud nothing), `lang`. It starts muted. Properties: `tickets` (a ticket source instead of `channel`),
  * `stats`, `playback`, `muted`, `volume`, `paused`, `currentTime`, `duration`.
  * Events: `statechange` {state, detail}, `firstpaint` {startup_ms}, `switch` {from, to, gap_ms}, `transportchange`
  * {protocol}, `stats` (PlayerStats, once a second).
  */
 
+import { BeaconSender } from "./beacons";
 import { PlayerSession } from "./session";
 import type { PlaybackSnapshot, PlayerState, PlayerStats } from "./stats";
 import { httpTicketSource, publicWatchUrl, type TicketSource } from "./ticket";
@@ -36,6 +37,7 @@ export class SkyriverPlayer extends HTMLElement {
 
   private readonly face: Face;
   private session: PlayerSession | undefined;
+  private beacons: BeaconSender | undefined;
   private source: TicketSource | undefined;
   private timers: ReturnType<typeof setInterval>[] = [];
   private isMuted = true;
@@ -193,8 +195,20 @@ export class SkyriverPlayer extends HTMLElement {
     if (address) return address;
     const channel = this.getAttribute("channel");
     if (!channel) return undefined;
+    return httpTicketSource(publicWatchUrl(this.api, channel));
+  }
+
+  /** The cloud's address. */
+  private get api(): string {
     const api = this.getAttribute("api") ?? new URL("/", import.meta.url).toString();
-    return httpTicketSource(publicWatchUrl(new URL(api, location.href).toString(), channel));
+    return new URL(api, location.href).toString();
+  }
+
+  private tellOf(session: PlayerSession): BeaconSender {
+    return new BeaconSender(new URL("/v1/public/beacons", this.api).toString(), {
+      snapshot: () => session.snapshot(),
+      token: () => session.latestTicket?.beacon_token,
+    });
   }
 
   private begin(): void {
@@ -217,6 +231,7 @@ export class SkyriverPlayer extends HTMLElement {
       },
     });
     this.session = session;
+    if (this.getAttribute("beacons") !== "off") this.beacons = this.tellOf(session);
     this.face.loadThumbnails(this.getAttribute("thumbnails"));
     session.start();
     this.timers = [setInterval(() => this.report(), STATS_MS), setInterval(() => this.face.update(this.stats), FACE_MS)];
@@ -226,7 +241,8 @@ export class SkyriverPlayer extends HTMLElement {
   private shutDown(): void {
     for (const timer of this.timers.splice(0)) clearInterval(timer);
     const { session } = this;
-    this.session = undefined;
+    this.beacons?.end();
+    this.beacons = this.session = undefined;
     session?.close();
   }
 

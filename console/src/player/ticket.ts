@@ -35,6 +35,8 @@ export interface WatchTicket {
   /** Best first; absent or empty where nothing is delivered over HTTP. */
   hls?: HlsAddress[];
   latency_target_ms?: number;
+  /** For telling how the viewing goes, see `beacons`; absent where the cloud takes none. */
+  beacon_token?: string;
 }
 
 /** Where tickets come from. The console, the embed page and tests bring their own. */

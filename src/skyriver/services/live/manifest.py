@@ -32,6 +32,7 @@ from skyriver.services.live.recordings.settings import objects_url
 from skyriver.services.live.relaying.operations import RelaySeal
 from skyriver.services.live.relaying.settings import private_allowed
 from skyriver.services.live.settings import LiveSettings
+from skyriver.services.live.srt_passphrases import PassphraseSeal
 from skyriver.services.live.vod.source import VodSource
 
 RELAY_SEAL_FILE = "relay-seal.key"
@@ -47,6 +48,7 @@ class LiveProcess:
         self._store_url = ""
         self._relay_seal: RelaySeal | None = None
         self._private_allowed = False
+        self._passphrases: PassphraseSeal | None = None
 
     @asynccontextmanager
     async def open(self, runtime: Runtime) -> AsyncIterator[Sequence[Component]]:
@@ -59,6 +61,8 @@ class LiveProcess:
         self._relay_seal = await asyncio.to_thread(RelaySeal, runtime.settings.data_dir / "secrets" / RELAY_SEAL_FILE)
         self._private_allowed = private_allowed()
         runtime.provide(self._relay_seal)
+        self._passphrases = await asyncio.to_thread(PassphraseSeal.open_in, runtime.settings.data_dir)
+        runtime.provide(self._passphrases)
         qoe = QoeRollup(runtime.store, now=runtime.now)
         runtime.provide(qoe)
         runtime.provide(BeaconAllowance())
@@ -67,12 +71,13 @@ class LiveProcess:
         keeper = Keeper(runtime.store, runtime.hub, live, objects, runtime.now)
         runtime.provide(keeper)
         runtime.provide(VodSource(objects))
-        yield (live, keeper, ChannelEyes(runtime.store, runtime.get(AlarmDesk), live), qoe)
+        yield (live, keeper, ChannelEyes(runtime.store, runtime.get(AlarmDesk), live, runtime.hub), qoe)
 
     async def intents(self, session: AsyncSession, observed: ObservedState) -> list[WorkloadIntent]:
         """What should run for live channels now."""
         feeder_key = self._feeder_keys.read if self._feeder_keys else lambda _channel_id: None
-        plans = await read_plans(session, feeder_key)
+        passphrase = self._passphrases.read if self._passphrases else lambda _key: None
+        plans = await read_plans(session, feeder_key, passphrase)
         now, doors = utc_now(), self._settings.doors
         intents = plan_live(plans, observed, now=now, doors=doors)
         if self._relay_seal is not None:

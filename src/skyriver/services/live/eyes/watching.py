@@ -12,9 +12,10 @@ from sqlalchemy import select
 from skyriver.kernel.errors import SkyriverError
 from skyriver.platform.alarms import AlarmDesk, Condition
 from skyriver.platform.store import Store
+from skyriver.platform.web import EventHub
 from skyriver.platform.workloads import ObservedState
 from skyriver.platform.workloads.model import NodeState
-from skyriver.services.live.eyes.conditions import WatchedChannel, channel_conditions, is_unknown
+from skyriver.services.live.eyes.conditions import WatchedChannel, channel_conditions, is_unknown, states_of
 from skyriver.services.live.eyes.telling import Told, read_told, tell
 from skyriver.services.live.intents import TRANSCODER
 from skyriver.services.live.media.detectors import DetectorSettings
@@ -32,8 +33,9 @@ READ_EVERY_S = 5.0
 class ChannelEyes:
     """Watches until cancelled. Several API processes may: alarms and events are written once."""
 
-    def __init__(self, store: Store, desk: AlarmDesk, live: Live) -> None:
+    def __init__(self, store: Store, desk: AlarmDesk, live: Live, hub: EventHub) -> None:
         self._store = store
+        self._hub = hub
         self._live = live
         self._alarms = desk.source("live")
         self._channels: dict[str, WatchedChannel] = {}
@@ -81,8 +83,18 @@ class ChannelEyes:
             return about is not None and (deaf or is_unknown(condition, about, reports.get(condition.subject.id, {})))
 
         await self._alarms.look(holding, unknown=unknown)
+        self._show(reports)
         if not deaf:
             await self._tell(seen)
+
+    def _show(self, reports: Mapping[str, Mapping[str, Any]]) -> None:
+        """Send each tenant what detectors see and hear of its shows: `sight` events, for meters."""
+        if len(self._hub):
+            for channel_id, report in reports.items():
+                if channel := self._channels.get(channel_id):
+                    states = {name: state for name, state in states_of(report).items() if isinstance(state, bool)}
+                    data = {"id": channel_id, "detectors": states, "sound": report.get("sound")}
+                    self._hub.publish("sight", data, tenant_id=channel.tenant_id)
 
     async def _tell(self, seen: Mapping[str, Seen]) -> None:
         for channel_id, channel in self._channels.items():

@@ -1,0 +1,42 @@
+/** Who gets a picture on the wall, and how many tiles stand in a row. */
+
+import type { Alarm, Channel, ChannelState } from "../../api/types";
+
+/** A picture of the lowest rendition costs a browser some per cent of a core; more than this is no use to anybody. */
+export const PICTURES_MAX = 16;
+
+/** Alarms by channel. */
+export function byChannel(alarms: readonly Alarm[]): Map<string, Alarm[]> {
+  const found = new Map<string, Alarm[]>();
+  for (const alarm of alarms) {
+    if (alarm.subject.kind !== "channel") continue;
+    const own = found.get(alarm.subject.id);
+    if (own) own.push(alarm);
+    else found.set(alarm.subject.id, [alarm]);
+  }
+  return found;
+}
+
+/**
+ * The channels that play. Tiles never move, people find them by place; but where there are more running channels than
+ * room for pictures, those with alarms come first.
+ */
+export function playing(
+  channels: readonly Channel[],
+  stateOf: (channel: Channel) => ChannelState,
+  troubled: ReadonlySet<string>,
+  limit = PICTURES_MAX,
+): Set<string> {
+  const running = channels.filter((channel) => stateOf(channel) !== "offline");
+  const first = [...running.filter((c) => troubled.has(c.id)), ...running.filter((c) => !troubled.has(c.id))];
+  return new Set(first.slice(0, limit).map((channel) => channel.id));
+}
+
+/** Where the focus goes from tile `index` of `count` in rows of `columns`. */
+export function neighbour(index: number, key: string, count: number, columns: number): number | undefined {
+  const steps: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns };
+  const step = steps[key];
+  if (step === undefined) return undefined;
+  const next = index + step;
+  return next >= 0 && next < count ? next : undefined;
+}
