@@ -1,7 +1,8 @@
 """DTLS-SRTP (RFC 5764): the handshake that gives both sides their keys, and the keys at work.
 
 The one module that knows pyOpenSSL and pylibsrtp. It does no I/O: datagrams in, datagrams out; the owner asks
-`timeout_s` when to call `on_timeout`. We are always the server (`a=setup:passive`), as a lite agent that waits.
+`timeout_s` when to call `on_timeout`. We are the server (`a=setup:passive`), as a lite agent that waits, unless the
+peer insists on that role (ffmpeg does).
 """
 
 from __future__ import annotations
@@ -82,8 +83,8 @@ class Identity:
         return fingerprint(self.certificate, "sha-256")
 
     def context(self) -> SSL.Context:
-        """A DTLS server's context; one serves every peer."""
-        context = SSL.Context(SSL.DTLS_SERVER_METHOD)
+        """One context serves every peer."""
+        context = SSL.Context(SSL.DTLS_METHOD)
         context.set_max_proto_version(_DTLS_1_2)  # its records can be cut into datagrams by their headers
         context.set_options(SSL.OP_NO_TICKET)
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *_args: True)  # the SDP says who
@@ -105,11 +106,16 @@ class DtlsSrtp:
     Args:
         context: of our `Identity`.
         fingerprints: (algorithm, digest) pairs that the peer's SDP names; its certificate must match all that we know.
+        active: we are the client, and begin with `start`.
     """
 
-    def __init__(self, context: SSL.Context, fingerprints: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, context: SSL.Context, fingerprints: Sequence[tuple[str, str]], *, active: bool = False) -> None:
+        self._active = active
         self._ssl = SSL.Connection(context)
-        self._ssl.set_accept_state()
+        if active:
+            self._ssl.set_connect_state()
+        else:
+            self._ssl.set_accept_state()
         self._ssl.set_ciphertext_mtu(MTU_BYTES)
         self._fingerprints = [(name.lower(), digest.upper()) for name, digest in fingerprints]
         self._inbound: Session | None = None
@@ -123,6 +129,11 @@ class DtlsSrtp:
     def ready(self) -> bool:
         """Whether media can flow."""
         return self._inbound is not None
+
+    def start(self) -> list[bytes]:
+        """The first flight, where it is ours to begin; once the peer can hear us."""
+        self._shake_hands()
+        return self._output()
 
     def receive(self, datagram: bytes) -> list[bytes]:
         """Take in a DTLS datagram; returns the answers."""
@@ -214,8 +225,9 @@ class DtlsSrtp:
                 secret = self._ssl.export_keying_material(_LABEL, 2 * (key + salt))
                 client = secret[:key] + secret[2 * key : 2 * key + salt]
                 server = secret[key : 2 * key] + secret[2 * key + salt :]
-                self._inbound = Session(_policy(profile, client, Policy.SSRC_ANY_INBOUND))
-                self._outbound = Session(_policy(profile, server, Policy.SSRC_ANY_OUTBOUND))
+                theirs, ours = (server, client) if self._active else (client, server)
+                self._inbound = Session(_policy(profile, theirs, Policy.SSRC_ANY_INBOUND))
+                self._outbound = Session(_policy(profile, ours, Policy.SSRC_ANY_OUTBOUND))
                 return
         self.failed = "no SRTP profile in common"
 

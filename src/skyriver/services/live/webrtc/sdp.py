@@ -70,6 +70,12 @@ class Offer:
     ice_fragment: str
     fingerprints: tuple[tuple[str, str], ...]
     bundle: tuple[str, ...]
+    setup: str = "actpass"
+
+    @property
+    def wants_to_be_called(self) -> bool:
+        """Whether the client will only be the DTLS server."""
+        return self.setup == "passive"
 
 
 def parse_offer(text: str) -> Offer:
@@ -112,9 +118,10 @@ def _whole(session: MediaOffer, media: list[MediaOffer], bundle: tuple[str, ...]
         raise BadOffer("The offer has no ICE user name fragment (a=ice-ufrag).", hint="Use a WebRTC client.")
     if not fingerprints:
         raise BadOffer("The offer has no certificate fingerprint (a=fingerprint).", hint="Use DTLS-SRTP.")
-    if (first.setup or session.setup) not in ("actpass", "active", ""):
-        raise BadOffer("The offer wants to be the DTLS server (a=setup:passive), and so do we.")
-    return Offer(tuple(media), fragment, fingerprints, bundle)
+    setup = first.setup or session.setup or "actpass"
+    if setup not in ("actpass", "active", "passive"):
+        raise BadOffer(f"The offer has an unknown role for DTLS: a=setup:{setup[:20]}.")
+    return Offer(tuple(media), fragment, fingerprints, bundle, setup)
 
 
 def _media_line(line: str) -> MediaOffer:
@@ -221,11 +228,12 @@ def answer(offer: Offer, accepted: Sequence[Accepted | None], transport: Transpo
         f"a=group:BUNDLE {' '.join(mids)}",
     ]
     for section, taken in zip(offer.media, accepted, strict=True):
-        lines += _section(section, taken, transport, family)
+        lines += _section(section, taken, transport, "active" if offer.wants_to_be_called else "passive")
     return "\r\n".join(lines) + "\r\n"
 
 
-def _section(section: MediaOffer, taken: Accepted | None, transport: Transport, family: str) -> Iterable[str]:
+def _section(section: MediaOffer, taken: Accepted | None, transport: Transport, setup: str) -> Iterable[str]:
+    family = "IP6" if ":" in transport.host else "IP4"
     if taken is None:
         formats = " ".join(section.formats[:1])
         return (f"m={section.kind} 0 {section.protocol} {formats}", f"c=IN {family} 0.0.0.0", f"a=mid:{section.mid}")
@@ -244,7 +252,7 @@ def _section(section: MediaOffer, taken: Accepted | None, transport: Transport, 
         f"a=ice-ufrag:{transport.ice_fragment}",
         f"a=ice-pwd:{transport.ice_password}",
         f"a=fingerprint:sha-256 {transport.fingerprint}",
-        "a=setup:passive",
+        f"a=setup:{setup}",
         f"a=rtpmap:{number} {rtpmap}",
         *([f"a=fmtp:{number} {parameters}"] if parameters else []),
         *(f"a=rtcp-fb:{number} {feedback}" for feedback in taken.feedback),

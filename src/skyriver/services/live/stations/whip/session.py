@@ -100,7 +100,7 @@ class WhipSession:
         self.publishing: Publishing | None = None
         self._remote = remote
         self._port = port
-        self._dtls = DtlsSrtp(context, offer.fingerprints)
+        self._dtls = DtlsSrtp(context, offer.fingerprints, active=offer.wants_to_be_called)
         self._limits = limits
         self._monotonic = monotonic
         self._over = over
@@ -170,7 +170,11 @@ class WhipSession:
     # -- what comes in -----------------------------------------------------------------------------------------------
 
     def _checked(self) -> None:
-        self.heard_at_s = self._monotonic() if self._dtls.ready else self.heard_at_s
+        if self._dtls.ready:
+            self.heard_at_s = self._monotonic()
+        elif self.offer.wants_to_be_called and self._dtls_at_s is None:
+            self._send_all(self._dtls.start())
+            self._set_dtls_timer(self._monotonic())
 
     def _datagram(self, datagram: bytes) -> None:
         now_s = self._monotonic()
