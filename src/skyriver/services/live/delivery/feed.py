@@ -78,12 +78,10 @@ class ChannelFeed:
     @property
     def ready(self) -> bool:
         """Whether playlists can be made: every track has a whole segment, or has had the time to get one."""
-        if not self.tracks or self._described_at_s is None:
-            return False
         whole = [_has_segment(track.ring) for track in self.tracks.values()]
-        if all(whole):
-            return True
-        return any(whole) and asyncio.get_running_loop().time() - self._described_at_s >= READY_WITHIN_S
+        if all(whole) or not any(whole) or self._described_at_s is None:
+            return bool(whole) and all(whole)
+        return asyncio.get_running_loop().time() - self._described_at_s >= READY_WITHIN_S
 
     def wait(self, waiter: Waiter) -> bool:
         """Be woken when the channel is ready; False when too many wait."""

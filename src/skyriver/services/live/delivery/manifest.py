@@ -16,12 +16,23 @@ from skyriver.services.live.delivery.playlists import Rendition
 
 CONTENT_TYPE = "application/dash+xml"
 _SLOT_S = 2
-_SUGGESTED_DELAY_S = 6  # three segments: what players that know nothing of parts do with HLS, too
+_DELAY_S = 6  # three segments: what players that know nothing of parts do with HLS, too
+_DEPTH_S = 24
+"""What is listed once a channel has been watched for so long; players begin at the delay, and do not miss the rest."""
 _UPDATE_S = 10
+_MIN_BUFFER_S = 1
+"""Where time begins in 1970, FFmpeg takes this for a number of segments to go back by; one is what it adds before."""
 
 
-def mpd(videos: Sequence[Rendition], audio: Rendition | None, *, now: datetime) -> str:
-    """The manifest as XML. `now` is UTC: when it was made, and what players may set their clocks by."""
+def mpd(videos: Sequence[Rendition], audio: Rendition | None, *, now: datetime, available_s: float) -> str:
+    """The manifest as XML.
+
+    Args:
+        now: UTC: when it is made, and what players may set their clocks by.
+        available_s: how long ago the oldest segment began that every track has. Players that begin where they are told
+            would ask in vain for what was before an edge had its first viewer.
+    """
+    delay_s = min(_DELAY_S, max(_SLOT_S, int(available_s)))  # FFmpeg reads whole seconds
     moment = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     sets = []
     if videos:
@@ -32,8 +43,8 @@ def mpd(videos: Sequence[Rendition], audio: Rendition | None, *, now: datetime) 
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-live:2011" type="dynamic"'
         ' availabilityStartTime="1970-01-01T00:00:00Z"'
-        f' publishTime="{moment}" minimumUpdatePeriod="PT{_UPDATE_S}S" minBufferTime="PT{_SLOT_S}S"'
-        f' timeShiftBufferDepth="PT24S" suggestedPresentationDelay="PT{_SUGGESTED_DELAY_S}S"'
+        f' publishTime="{moment}" minimumUpdatePeriod="PT{_UPDATE_S}S" minBufferTime="PT{_MIN_BUFFER_S}S"'
+        f' timeShiftBufferDepth="PT{_DEPTH_S}S" suggestedPresentationDelay="PT{delay_s}S"'
         f' maxSegmentDuration="PT{_SLOT_S}S">\n'
         ' <Period id="0" start="PT0S">\n' + "".join(sets) + " </Period>\n"
         f' <UTCTiming schemeIdUri="urn:mpeg:dash:utc:direct:2014" value="{moment}"/>\n'

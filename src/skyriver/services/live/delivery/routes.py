@@ -145,7 +145,10 @@ class Routes:
                 text = playlists.multivariant(videos, audio)
                 return respond(request, _fresh(text, playlists.CONTENT_TYPE))
             videos = [video for video in videos if _opens_slots(feed.ring(video.name))]
-            return respond(request, _fresh(manifest.mpd(videos, audio, now=utc_now()), manifest.CONTENT_TYPE))
+            now = utc_now()
+            since_us = max(map(_since_us, filter(None, (feed.ring(r.name) for r in (*videos, audio) if r))))
+            text = manifest.mpd(videos, audio, now=now, available_s=now.timestamp() - since_us / 1e6)
+            return respond(request, _fresh(text, manifest.CONTENT_TYPE))
 
         return self._when_ready(connection, session, feed, answer)
 
@@ -284,6 +287,11 @@ def _will_come(ring: TrackRing, key: PartKey | SegmentKey) -> bool:
     if newest.number < key.segment <= max(pending, newest.number + 1):
         return isinstance(key, SegmentKey) or key.index == 0
     return False
+
+
+def _since_us(ring: TrackRing) -> int:
+    """When the oldest segment of the playlist began; media time."""
+    return ring.listed()[0].start_us
 
 
 def _opens_slots(ring: TrackRing | None) -> bool:

@@ -1,0 +1,275 @@
+"""Playlists of real parts against the rules: RFC 8216, its low-latency successor, and Apple's authoring rules.
+
+Each rule is looked at after every single part of a show, with a player's eyes: what a playlist promises, the next ones
+must keep.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import pytest
+
+from skyriver.kernel.clock import utc_now
+from skyriver.services.live.delivery.feed import ChannelFeed
+from skyriver.services.live.delivery.manifest import mpd
+from skyriver.services.live.delivery.playlists import media_playlist, multivariant
+from skyriver.services.live.delivery.ring import LISTED_SEGMENTS, TrackRing
+from tests.services.live.cmaf.tracks import frames
+from tests.services.live.delivery.edge import SLOT, add, feed_of, push, sound_units, video_units
+from tests.services.live.media import samples
+from tests.services.live.media.samples import START_US
+
+
+@dataclass
+class ListedPart:
+    uri: str
+    duration_s: float
+    independent: bool
+
+
+@dataclass
+class ListedSegment:
+    sequence: int
+    date: datetime
+    discontinuity: bool
+    init: str
+    parts: list[ListedPart]
+    uri: str = ""
+    duration_s: float = 0.0
+
+
+@dataclass
+class Playlist:
+    """A media playlist as a player reads it; the last segment has no URI while it is open."""
+
+    tags: dict[str, str]
+    segments: list[ListedSegment]
+    skipped: int
+    hint: str
+    reports: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def number(self, tag: str, attribute: str = "") -> float:
+        return float(attributes(self.tags[tag])[attribute] if attribute else self.tags[tag])
+
+    @property
+    def complete(self) -> list[ListedSegment]:
+        return [segment for segment in self.segments if segment.uri]
+
+
+def attributes(text: str) -> dict[str, str]:
+    return {name: value.strip('"') for name, value in re.findall(r'([A-Z0-9-]+)=("[^"]*"|[^,]*)', text)}
+
+
+def parse(text: str) -> Playlist:
+    lines = text.splitlines()
+    assert lines[0] == "#EXTM3U"
+    assert text.endswith("\n")
+    tags: dict[str, str] = {}
+    playlist = Playlist(tags, [], 0, "")
+    init, discontinuity, parts, duration_s = "", False, list[ListedPart](), 0.0
+    date: datetime | None = None
+
+    def close(uri: str) -> None:
+        nonlocal discontinuity, date, parts
+        assert date is not None
+        sequence = int(tags["EXT-X-MEDIA-SEQUENCE"]) + playlist.skipped + len(playlist.segments)
+        playlist.segments.append(ListedSegment(sequence, date, discontinuity, init, parts, uri, duration_s))
+        discontinuity, date, parts = False, None, []
+
+    for line in lines[1:]:
+        tag, _, value = line.removeprefix("#").partition(":")
+        match tag if line.startswith("#") else "URI":
+            case "EXT-X-MAP":
+                init = attributes(value)["URI"]
+            case "EXT-X-DISCONTINUITY":
+                discontinuity = True
+            case "EXT-X-PROGRAM-DATE-TIME":
+                date = datetime.fromisoformat(value)
+            case "EXT-X-PART":
+                found = attributes(value)
+                parts.append(ListedPart(found["URI"], float(found["DURATION"]), found.get("INDEPENDENT") == "YES"))
+            case "EXTINF":
+                duration_s = float(value.rstrip(","))
+            case "URI":
+                close(line)
+            case "EXT-X-SKIP":
+                playlist.skipped = int(attributes(value)["SKIPPED-SEGMENTS"])
+            case "EXT-X-PRELOAD-HINT":
+                playlist.hint = attributes(value)["URI"]
+            case "EXT-X-RENDITION-REPORT":
+                playlist.reports[attributes(value)["URI"]] = attributes(value)
+            case _:
+                assert tag not in tags, f"{tag} twice"
+                tags[tag] = value
+    if parts:
+        duration_s = 0.0
+        close("")
+    return playlist
+
+
+def evening(name: str, slots: int) -> Iterator[tuple[ChannelFeed, TrackRing]]:
+    """A channel after each part of one of its tracks; the other tracks go along."""
+    feed = feed_of(0.2)
+    other = "aac" if name == "180p" else "180p"
+    units = {"180p": video_units(slots)[12:], "aac": sound_units(slots)[19:]}
+    rest = frames(units[other])
+    before = 0
+    for frame in frames(units[name]):
+        push(feed, name, frame)
+        while rest and rest[0].pts_us <= frame.pts_us:
+            push(feed, other, rest.pop(0))
+        ring = feed.tracks[name].ring
+        if ring.part_count > before:
+            before = ring.part_count
+            yield feed, ring
+
+
+@pytest.mark.parametrize("name", ["180p", "aac"])
+def test_every_playlist_of_an_evening_keeps_the_rules(name: str) -> None:
+    seen: dict[int, str] = {}
+    hint = ""
+    for feed, ring in evening(name, 20):
+        playlist = parse(media_playlist(ring, feed.others(name)))
+        target_s = playlist.number("EXT-X-TARGETDURATION")
+        part_target_s = playlist.number("EXT-X-PART-INF", "PART-TARGET")
+        control = attributes(playlist.tags["EXT-X-SERVER-CONTROL"])
+        assert target_s == 2
+        assert control["CAN-BLOCK-RELOAD"] == "YES"
+        assert float(control["PART-HOLD-BACK"]) >= 3 * part_target_s - 1e-9
+        assert float(control["CAN-SKIP-UNTIL"]) >= 6 * target_s
+        assert int(playlist.tags["EXT-X-VERSION"]) >= 9
+        for segment in playlist.segments:
+            assert segment.init
+            assert segment.date is not None
+            for part in segment.parts:
+                assert part.duration_s <= part_target_s
+            assert all(part.duration_s >= 0.85 * part_target_s for part in segment.parts[:-1])
+            if segment.parts:
+                assert segment.parts[0].independent
+        for segment in playlist.complete:
+            assert round(segment.duration_s) <= target_s
+            assert seen.setdefault(segment.sequence, segment.uri) == segment.uri, "a sequence number names one segment"
+            if segment.parts:
+                assert sum(part.duration_s for part in segment.parts) == pytest.approx(segment.duration_s, abs=5e-6)
+        for one, following in pairwise(playlist.segments):
+            passed_s = (following.date - one.date).total_seconds()
+            assert passed_s == pytest.approx(one.duration_s, abs=0.002), "dates go on as durations say"
+        newest = playlist.segments[-1]
+        if hint:
+            assert hint == newest.parts[-1].uri, "the part that was hinted at is the one that came"
+        hint = playlist.hint
+        assert len(playlist.complete) <= LISTED_SEGMENTS
+        listed = [segment for segment in playlist.segments if segment.parts]
+        assert sum(s.duration_s or sum(p.duration_s for p in s.parts) for s in listed) < 5 * target_s
+        (report,) = playlist.reports.values()
+        other = feed.others(name)[0]
+        assert int(report["LAST-MSN"]) == other.segments[-1].sequence
+        assert int(report["LAST-PART"]) == len(other.segments[-1].parts) - 1
+    assert len(playlist.complete) >= 6, "a live playlist has at least six segments"
+    assert next(iter(seen)) == SLOT, "media sequence numbers are slots"
+    assert sorted(seen) == list(range(SLOT, SLOT + len(seen)))
+
+
+def test_a_delta_update_and_what_is_known_make_the_whole() -> None:
+    skipped = set()
+    known: dict[int, ListedSegment] = {}
+    for feed, ring in evening("180p", 16):
+        whole = parse(media_playlist(ring, feed.others("180p")))
+        delta = parse(media_playlist(ring, feed.others("180p"), skip=True))
+        skipped.add(delta.skipped)
+        first = int(whole.tags["EXT-X-MEDIA-SEQUENCE"])
+        assert int(delta.tags["EXT-X-MEDIA-SEQUENCE"]) == first
+        merged = [known[first + n] for n in range(delta.skipped)] + delta.segments
+        assert [(s.sequence, s.uri, s.date) for s in merged] == [(s.sequence, s.uri, s.date) for s in whole.segments]
+        assert (delta.hint, delta.reports) == (whole.hint, whole.reports)
+        known |= {segment.sequence: segment for segment in whole.complete}
+    assert {0, 2, 5} <= skipped
+
+
+def test_an_interruption_is_a_discontinuity_that_is_counted_when_it_has_gone() -> None:
+    feed = feed_of(3.0)
+    add(feed, "180p", video_units(2, begin_us=START_US + 20_000_000))
+    playlist = parse(media_playlist(feed.tracks["180p"].ring))
+    assert [segment.discontinuity for segment in playlist.segments] == [False, False, False, True, False]
+    assert [segment.sequence for segment in playlist.segments] == [SLOT + n for n in range(5)]
+    assert playlist.segments[3].uri == f"{SLOT + 10}.m4s"
+    assert "EXT-X-DISCONTINUITY-SEQUENCE" not in playlist.tags
+    add(feed, "180p", video_units(14, begin_us=START_US + 24_000_000))
+    playlist = parse(media_playlist(feed.tracks["180p"].ring))
+    assert playlist.tags["EXT-X-DISCONTINUITY-SEQUENCE"] == "1"
+    assert not any(segment.discontinuity for segment in playlist.segments)
+
+
+def test_another_size_has_a_map_of_its_own() -> None:
+    feed = feed_of(2.0)
+    add(feed, "180p", samples.video(4.0, start_us=START_US + 4_000_000))
+    playlist = parse(media_playlist(feed.tracks["180p"].ring))
+    assert len({segment.init for segment in playlist.segments}) == 2
+    assert [segment.discontinuity for segment in playlist.segments][:3] == [False, False, True]
+
+
+def test_a_source_of_long_gops_has_longer_segments_and_says_so() -> None:
+    feed = feed_of(1.0)
+    add(feed, "source", samples.video(16.0, gop=125))
+    playlist = parse(media_playlist(feed.tracks["source"].ring))
+    assert playlist.number("EXT-X-TARGETDURATION") == 4
+    assert all(round(segment.duration_s) <= 4 for segment in playlist.complete)
+    numbers = [segment.sequence for segment in playlist.segments]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def test_the_multivariant_playlist_says_what_a_player_chooses_by() -> None:
+    feed = feed_of()
+    add(feed, "source", samples.video(16.0))
+    videos, audio = feed.renditions()
+    lines = multivariant(videos, audio).splitlines()
+    assert "#EXT-X-INDEPENDENT-SEGMENTS" in lines
+    (media,) = (attributes(line) for line in lines if line.startswith("#EXT-X-MEDIA:"))
+    assert (media["TYPE"], media["URI"], media["CHANNELS"]) == ("AUDIO", "aac/index.m3u8", "2")
+    variants = [(attributes(tag), uri) for tag, uri in pairwise(lines) if tag.startswith("#EXT-X-STREAM-INF:")]
+    assert [uri for _, uri in variants] == ["180p/index.m3u8", "source/index.m3u8"]
+    for found, uri in variants:
+        ring = feed.tracks[uri.split("/")[0]].ring
+        sound = feed.tracks["aac"].ring
+        peak_bps = max(s.size_bytes * 8e6 / s.duration_us for s in ring.segments if s.complete)
+        peak_bps += max(s.size_bytes * 8e6 / s.duration_us for s in sound.segments if s.complete)
+        assert peak_bps <= int(found["BANDWIDTH"]) <= 1.25 * peak_bps
+        assert int(found["AVERAGE-BANDWIDTH"]) <= int(found["BANDWIDTH"])
+        assert re.fullmatch(r"avc1\.[0-9a-f]{6},mp4a\.40\.2", found["CODECS"])
+        assert found["AUDIO"] == media["GROUP-ID"]
+        assert found["FRAME-RATE"] == "30.000"
+        assert found["CLOSED-CAPTIONS"] == "NONE"
+    assert [found["RESOLUTION"] for found, _ in variants] == ["320x180", "640x360"]
+
+
+def test_sound_alone_is_a_variant() -> None:
+    feed = feed_of()
+    del feed.tracks["180p"]
+    videos, audio = feed.renditions()
+    text = multivariant(videos, audio)
+    assert "#EXT-X-MEDIA" not in text
+    assert text.splitlines()[-1] == "aac/index.m3u8"
+
+
+def test_the_manifest_leads_to_the_same_segments() -> None:
+    feed = feed_of()
+    videos, audio = feed.renditions()
+    root = ElementTree.fromstring(mpd(videos, audio, now=utc_now(), available_s=30.0))
+    space = {"d": "urn:mpeg:dash:schema:mpd:2011"}
+    assert root.attrib["type"] == "dynamic"
+    found = root.findall(".//d:Representation", space)
+    assert [one.attrib["id"] for one in found] == ["180p", "aac"]
+    for one in found:
+        template = one.find("d:SegmentTemplate", space)
+        assert template is not None
+        ring = feed.tracks[one.attrib["id"]].ring
+        at_s = int(template.attrib["startNumber"]) + SLOT * int(template.attrib["duration"])
+        assert at_s == ring.segments[0].start_us // 1_000_000
+        name = template.attrib["initialization"].replace("$RepresentationID$/", "")
+        assert name in ring.inits
