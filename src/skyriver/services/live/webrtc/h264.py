@@ -47,16 +47,14 @@ class Depacketiser:
         nals, timestamp, damaged = self._nals, self._timestamp, self._damaged or self._fragment is not None
         self._nals, self._fragment, self._size_bytes = [], None, 0
         self._timestamp, self._damaged = None, False
-        if not nals or timestamp is None:
-            return
         if damaged:
             self.broken = True
         elif any(nal[0] & 31 == 5 for nal in nals):
             self.broken = False
-        if damaged or self.broken:
+        if damaged or (nals and self.broken):
             self.dropped += 1
             nals = [] if damaged else [nal for nal in nals if nal[0] & 31 in (7, 8)]
-        if nals:
+        if nals and timestamp is not None:
             yield timestamp, nals
 
     def _unpack(self, payload: bytes) -> None:
