@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from skyriver.client.cloud import Cloud
 from skyriver.client.events import ServerEvent, events_of
 from skyriver.client.models import (
+    Alarm,
     Answer,
     ApiKey,
     Channel,
@@ -31,6 +32,9 @@ from skyriver.client.models import (
     TenantCreated,
     User,
     WatchTicket,
+    Webhook,
+    WebhookDelivery,
+    WebhookEvent,
     Workload,
 )
 from skyriver.client.transport import Transport
@@ -204,6 +208,42 @@ class Client:
     async def delete_api_key(self, key_id: str) -> None:
         await self._transport.request("DELETE", f"/v1/api-keys/{quote(key_id, safe='')}")
 
+    # --- alarms and webhooks ---------------------------------------------------------------------------------------
+
+    def alarms(self, *, state: str = "open") -> AsyncIterator[Alarm]:
+        """`state`: open, cleared or all; newest first."""
+        return self._pages(Alarm, "/v1/alarms", state=state)
+
+    async def acknowledge_alarm(self, alarm_id: str) -> Alarm:
+        return await self._one(Alarm, "POST", f"/v1/alarms/{quote(alarm_id, safe='')}/acknowledge")
+
+    def webhooks(self) -> AsyncIterator[Webhook]:
+        return self._pages(Webhook, "/v1/webhooks")
+
+    async def webhook_events(self) -> list[WebhookEvent]:
+        answer = await self._transport.request("GET", "/v1/webhook-events")
+        return [_decode(WebhookEvent, item, "/v1/webhook-events") for item in answer["items"]]
+
+    async def create_webhook(self, name: str, url: str, event_types: Sequence[str] = ()) -> Webhook:
+        return await self._create(Webhook, "/v1/webhooks", {"name": name, "url": url, "event_types": list(event_types)})
+
+    async def update_webhook(self, webhook_id: str, **fields: Any) -> Webhook:
+        return await self._one(Webhook, "PATCH", _webhook(webhook_id), body=_given(fields))
+
+    async def delete_webhook(self, webhook_id: str) -> None:
+        await self._transport.request("DELETE", _webhook(webhook_id))
+
+    async def send_test_event(self, webhook_id: str) -> WebhookDelivery:
+        return await self._one(WebhookDelivery, "POST", f"{_webhook(webhook_id)}/test")
+
+    def webhook_deliveries(self, webhook_id: str) -> AsyncIterator[WebhookDelivery]:
+        """Newest first."""
+        return self._pages(WebhookDelivery, f"{_webhook(webhook_id)}/deliveries")
+
+    async def redeliver(self, webhook_id: str, delivery_id: str) -> WebhookDelivery:
+        path = f"{_webhook(webhook_id)}/deliveries/{quote(delivery_id, safe='')}/redeliver"
+        return await self._one(WebhookDelivery, "POST", path)
+
     # --- how -------------------------------------------------------------------------------------------------------
 
     async def _one(self, model: type[A], method: str, path: str, body: Any = None) -> A:
@@ -214,10 +254,10 @@ class Client:
         answer = await self._transport.request("POST", path, body=_given(fields), idempotency_key=_new_key())
         return _decode(model, answer, path)
 
-    async def _pages(self, model: type[A], path: str) -> AsyncIterator[A]:
+    async def _pages(self, model: type[A], path: str, **query: str) -> AsyncIterator[A]:
         cursor: str | None = None
         for _ in range(MAX_PAGES):
-            page = await self._transport.request("GET", path, query={"limit": PAGE_ITEMS, "cursor": cursor})
+            page = await self._transport.request("GET", path, query={**query, "limit": PAGE_ITEMS, "cursor": cursor})
             if not isinstance(page, dict) or not isinstance(page.get("items"), list):
                 raise _unexpected(path, "a page has no `items`")
             for item in page["items"]:
@@ -230,6 +270,10 @@ class Client:
 
 def _channel(name: str) -> str:
     return f"/v1/channels/{quote(name, safe='')}"
+
+
+def _webhook(webhook_id: str) -> str:
+    return f"/v1/webhooks/{quote(webhook_id, safe='')}"
 
 
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -220,6 +220,60 @@ class Workload(Answer):
     channel_id: str | None = None
 
 
+class AlarmSubject(Answer):
+    kind: str
+    id: str
+    name: str = ""
+
+
+class Alarm(Answer):
+    """Something that is wrong, or was: `cleared_at` is null while it is open."""
+
+    id: str
+    kind: str
+    severity: str
+    subject: AlarmSubject
+    message: str
+    hint: str = ""
+    count: int = 1
+    raised_at: datetime
+    last_seen_at: datetime | None = None
+    cleared_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+
+
+class Webhook(Answer):
+    """Where a tenant's events go; `secret` only in the answer that made it."""
+
+    id: str
+    name: str
+    url: str
+    event_types: tuple[str, ...] = ()
+    enabled: bool = True
+    disabled_reason: str = ""
+    failures: int = 0
+    secret: str | None = None
+
+
+class WebhookEvent(Answer):
+    name: str
+    meaning: str = ""
+
+
+class WebhookDelivery(Answer):
+    """One event on its way to one webhook: pending, delivered or dead."""
+
+    id: str
+    event_id: str
+    event_type: str
+    state: str
+    attempts: int = 0
+    created_at: datetime | None = None
+    last_status: int | None = None
+    last_error: str = ""
+
+
 class Overview(Answer):
     """The cloud at a glance; what an operator's and a tenant's differ in stays a plain mapping."""
 

@@ -11,7 +11,7 @@ export const Meter = memo(function Meter({ levels, label }: { levels: readonly n
     <div className="meter" role="img" aria-label={`${label}: ${levels.map((level) => `${level.toFixed(0)} dBFS`).join(", ")}`}>
       {levels.map((level, index) => (
         <span key={index} className="meter-bar">
-          <span style={{ transform: `scaleX(${share(level).toFixed(3)})` }} />
+          <span style={{ clipPath: `inset(0 ${(100 - 100 * share(level)).toFixed(1)}% 0 0)` }} />
         </span>
       ))}
     </div>

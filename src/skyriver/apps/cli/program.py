@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from skyriver.apps.cli import exits
 from skyriver.apps.cli.commands import (
+    alarms,
     bench,
     channels,
     cloud,
@@ -21,6 +22,7 @@ from skyriver.apps.cli.commands import (
     relaying,
     tenants,
     watch,
+    webhooks,
 )
 
 
@@ -54,6 +56,8 @@ app = typer.Typer(
 for module in (cloud, push, watch, drill, bench, doctor):
     module.register(app)
 app.add_typer(channels.app, name="channel")
+app.add_typer(alarms.app, name="alarms")
+app.add_typer(webhooks.app, name="webhooks")
 channels.app.add_typer(relaying.pulls, name="pull")
 app.add_typer(relaying.destinations, name="destination")
 app.add_typer(machines.sites, name="site")

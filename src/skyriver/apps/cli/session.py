@@ -24,6 +24,16 @@ def ask(data: Path | None, question: Callable[[Client], Awaitable[R]]) -> R:
     return asyncio.run(conversation())
 
 
+async def first(limit: int, items: AsyncIterator[R]) -> list[R]:
+    """The beginning of a list that may be long."""
+    found: list[R] = []
+    async for item in items:
+        found.append(item)
+        if len(found) >= limit:
+            break
+    return found
+
+
 async def everything(items: AsyncIterator[R]) -> list[R]:
     """A whole list, however many pages it has."""
     return [item async for item in items]

@@ -35,6 +35,8 @@ UNPLACED_AFTER_S = 15.0  # several passes of the planner
 FAILING_AFTER_S = 5.0  # a first back-off is shorter: one crash is an incident, a loop is an alarm
 BUS_AFTER_S = 5.0
 CALM_S = 10.0
+SETTLE_S = 20.0
+"""After a start: a machine that was switched on has its API up before its agents, and nothing is wrong with those."""
 UNPLACED_SHOWN = 5
 
 
@@ -133,6 +135,7 @@ class MachineWatch:
     """The component: looks once a second."""
 
     def __init__(self, desk: AlarmDesk, store: Store, cluster: Cluster, bus: Bus) -> None:
+        self._desk = desk
         self._source = desk.source("machines")
         self._store = store
         self._cluster = cluster
@@ -140,6 +143,7 @@ class MachineWatch:
 
     async def run(self) -> None:
         operator_tenant_id = ""
+        settled_s = self._desk.now_s() + SETTLE_S
         while True:
             operator_tenant_id = operator_tenant_id or await operator_tenant_id_of(self._store)
             if operator_tenant_id:
@@ -149,7 +153,11 @@ class MachineWatch:
                     self._cluster.controller.unplaced(),
                     bus_connected=self._bus.connected,
                 )
-                await self._source.look(conditions, unknown=self._cannot_tell)
+                settled = self._desk.now_s() >= settled_s
+                await self._source.look(
+                    (condition for condition in conditions if settled or condition.kind == BUS_DOWN),
+                    unknown=lambda condition: not settled or self._cannot_tell(condition),
+                )
             await asyncio.sleep(LOOK_EVERY_S)
 
     def _cannot_tell(self, condition: Condition) -> bool:
