@@ -25,7 +25,7 @@ from skyriver.platform.identity import ROLES, Role
 from skyriver.platform.store import Store
 from skyriver.platform.web.pages import encode_cursor
 from skyriver.platform.webhooks.records import WebhookDeliveryRecord, WebhookEventRecord
-from skyriver.services.live.records import PublishTicketRecord
+from skyriver.services.live.records import PublishTicketRecord, RecordingRecord
 from tests.clouds import PASSWORD, Cloud, TenantInTest
 
 Access = str
@@ -138,6 +138,8 @@ CASES: dict[tuple[str, str], Case] = {
     ("POST", "/v1/channels/{id_or_slug}/stream-keys"): Case("member", names=True, body={"name": "mine"}),
     ("POST", "/v1/channels/{id_or_slug}/stream-keys/{key_id}/rotate"): Case("member", names=True),
     ("DELETE", "/v1/channels/{id_or_slug}/stream-keys/{key_id}"): Case("member", names=True),
+    ("PUT", "/v1/channels/{id_or_slug}/stream-keys/{key_id}/srt-passphrase"): Case("member", names=True, body={}),
+    ("DELETE", "/v1/channels/{id_or_slug}/stream-keys/{key_id}/srt-passphrase"): Case("member", names=True),
     ("GET", "/v1/channels/{id_or_slug}/sight"): Case("viewer", names=True),
     ("GET", "/v1/channels/{id_or_slug}/qoe"): Case("viewer", names=True),
     ("GET", "/v1/channels/{id_or_slug}/detectors"): Case("viewer", names=True),
@@ -149,6 +151,20 @@ CASES: dict[tuple[str, str], Case] = {
     ("POST", "/v1/public/{tenant_slug}/{channel_slug}/watch"): Case("open", names=True),
     ("GET", "/v1/public/{tenant_slug}/{channel_slug}/hls.m3u8"): Case("open", names=True),
     ("GET", "/v1/public/{tenant_slug}/{channel_slug}/dash.mpd"): Case("open", names=True),
+    ("GET", "/v1/channels/{id_or_slug}/recording"): Case("viewer", names=True),
+    ("PATCH", "/v1/channels/{id_or_slug}/recording"): Case("member", names=True, body={"enabled": True}),
+    ("GET", "/v1/channels/{id_or_slug}/recordings"): Case("viewer", names=True),
+    ("POST", "/v1/channels/{id_or_slug}/dvr"): Case("viewer", names=True),
+    ("POST", "/v1/public/{tenant_slug}/{channel_slug}/dvr"): Case("open", names=True),
+    ("GET", "/v1/recordings"): Case("viewer", query=_cursor),
+    ("GET", "/v1/recordings/storage"): Case("viewer"),
+    ("GET", "/v1/recordings/{recording_id}"): Case("viewer", names=True),
+    ("PATCH", "/v1/recordings/{recording_id}"): Case("member", names=True, body={"name": "Stolen"}),
+    ("DELETE", "/v1/recordings/{recording_id}"): Case("member", names=True),
+    ("POST", "/v1/recordings/{recording_id}/clips"): Case(
+        "member", names=True, body={"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T00:00:09Z"}
+    ),
+    ("POST", "/v1/recordings/{recording_id}/play"): Case("viewer", names=True),
     ("POST", "/v1/channels/{id_or_slug}/drill"): Case("admin", names=True, body={"stage": "transcoder"}),
 }
 
@@ -176,6 +192,7 @@ async def furnish(cloud: Cloud) -> Things:
     stream_key = await owner.post(f"/v1/channels/{channel_id}/stream-keys", json={"name": NAME})
     assert stream_key.status_code == 201
     told = await _furnish_alarm_and_webhook(cloud, owner) | await _furnish_ticket(cloud, channel_id)
+    told |= await _furnish_recording(cloud, channel_id)
     return Things(
         parameters={
             "user_id": user.json()["id"],
@@ -197,6 +214,23 @@ async def _furnish_ticket(cloud: Cloud, channel_id: str) -> dict[str, str]:
         session.add(ticket)
         await session.flush()
         return {"ticket_id": ticket.id}
+
+
+async def _furnish_recording(cloud: Cloud, channel_id: str) -> dict[str, str]:
+    """A show that was recorded; made by hand, since nobody publishes."""
+    async with cloud.store.transaction() as session:
+        recording = RecordingRecord(
+            tenant_id=cloud.red.id,
+            channel_id=channel_id,
+            channel_name=NAME,
+            kind="show",
+            name=NAME,
+            state="ready",
+            size_bytes=1,
+        )
+        session.add(recording)
+        await session.flush()
+        return {"recording_id": recording.id}
 
 
 async def _furnish_alarm_and_webhook(cloud: Cloud, owner: httpx.AsyncClient) -> dict[str, str]:
@@ -236,6 +270,7 @@ def address(template: str, things: Things) -> str:
         webhook_id=ids["webhook_id"],
         delivery_id=ids["delivery_id"],
         ticket_id=ids["ticket_id"],
+        recording_id=ids["recording_id"],
         workload_id="wl_0000000000000000",
     )
 

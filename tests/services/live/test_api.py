@@ -18,8 +18,12 @@ from skyriver.platform.alarms.part import PART as ALARMS
 from skyriver.platform.fabric_keys import GrantKeys
 from skyriver.platform.fabric_keys.part import PART as FABRIC_KEYS
 from skyriver.platform.store import Store
+from skyriver.services.live.intents import read_plans
 from skyriver.services.live.manifest import live_service
+from skyriver.services.live.model import InputName
 from skyriver.services.live.observe import Live
+from skyriver.services.live.srt_passphrases import PassphraseSeal
+from skyriver.services.live.stations import key_sha256
 from tests.clouds import Cloud, open_cloud
 from tests.services.live.hand_cloud import HandCloud, node, relay, small_cloud, station, transcoder
 
@@ -83,6 +87,7 @@ class TestChannels:
             "standby": True,
             "adaptive_quality": True,
             "loudness_lufs": 0,
+            "max_bitrate_bps": 50_000_000,
             "state": "offline",
             "created_at": "",
             "ingest": {
@@ -245,7 +250,43 @@ class TestStreamKeys:
         assert (await scene.red.delete(f"{keys}/{rotated['id']}")).status_code == 204
         (left,) = (await scene.red.get(keys)).json()["items"]
         assert left["name"] == "first"
-        assert set(left) == {"id", "name", "created_at"}
+        assert set(left) == {"id", "name", "srt_encrypted", "created_at"}
+
+    async def test_a_passphrase_is_shown_once_and_reaches_the_station(self, scene: Scene) -> None:
+        await scene.create()
+        keys = "/v1/channels/main-stage/stream-keys"
+        (key,) = (await scene.red.get(keys)).json()["items"]
+        secret = f"{keys}/{key['id']}/srt-passphrase"
+        made = (await scene.red.put(secret, json={})).json()
+        assert len(made["srt_passphrase"]) >= 20 and made["srt_encrypted"]
+        chosen = (await scene.red.put(secret, json={"passphrase": "ten-chars!"})).json()
+        assert chosen["srt_passphrase"] == "ten-chars!"
+        (listed,) = (await scene.red.get(keys)).json()["items"]
+        assert listed["srt_encrypted"] and "srt_passphrase" not in listed
+        rotated = (await scene.red.post(f"{keys}/{key['id']}/rotate")).json()
+        assert rotated["srt_encrypted"], "the encoder has to learn a new key only"
+        async with scene.cloud.runtime.store.session() as session:
+            seal = scene.cloud.runtime.get(PassphraseSeal)
+            (plan,) = await read_plans(session, lambda channel_id: None, seal.read)
+        ((digest, passphrase),) = plan.inputs[InputName.MAIN].srt_passphrases
+        assert (digest, passphrase) == (key_sha256(rotated["secret"]), "ten-chars!")
+        removed = await scene.red.delete(f"{keys}/{rotated['id']}/srt-passphrase")
+        assert removed.status_code == 204
+        assert not (await scene.red.get(keys)).json()["items"][0]["srt_encrypted"]
+
+    @pytest.mark.parametrize("passphrase", ["nine-char", "x" * 80, "with a space", "天河天河天河天河天河"])
+    async def test_a_passphrase_that_srt_could_not_use_is_refused(self, scene: Scene, passphrase: str) -> None:
+        await scene.create()
+        keys = "/v1/channels/main-stage/stream-keys"
+        (key,) = (await scene.red.get(keys)).json()["items"]
+        answer = await scene.red.put(f"{keys}/{key['id']}/srt-passphrase", json={"passphrase": passphrase})
+        assert answer.status_code == 422
+
+    async def test_a_bit_rate_limit_is_kept_within_reason(self, scene: Scene) -> None:
+        await scene.create()
+        changed = await scene.red.patch("/v1/channels/main-stage", json={"max_bitrate_bps": 8_000_000})
+        assert changed.json()["max_bitrate_bps"] == 8_000_000
+        assert (await scene.red.patch("/v1/channels/main-stage", json={"max_bitrate_bps": 1})).status_code == 422
 
     async def test_creating_a_key_may_be_repeated(self, scene: Scene) -> None:
         await scene.create()

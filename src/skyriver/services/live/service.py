@@ -25,8 +25,12 @@ from skyriver.services.live.errors import (
 )
 from skyriver.services.live.model import (
     CHANNELS_PER_TENANT_MAX,
+    MAX_BITRATE_BPS,
+    REVERT_AFTER_S,
+    SLATE_MINUTES,
     SLUG_MAX_CHARS,
     STREAM_KEYS_PER_CHANNEL_MAX,
+    InputName,
     ProfileName,
     Takeover,
     slug_from,
@@ -48,6 +52,9 @@ class ChannelDraft:
     standby: bool = True
     adaptive_quality: bool = True
     loudness_lufs: int = 0
+    max_bitrate_bps: int = MAX_BITRATE_BPS
+    input_revert_s: int = REVERT_AFTER_S
+    slate_minutes: int = SLATE_MINUTES
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,9 @@ class ChannelChange:
     standby: bool | None = None
     adaptive_quality: bool | None = None
     loudness_lufs: int | None = None
+    max_bitrate_bps: int | None = None
+    input_revert_s: int | None = None
+    slate_minutes: int | None = None
 
 
 # --- channels -----------------------------------------------------------------------------------------------------
@@ -120,6 +130,9 @@ async def create_channel(session: AsyncSession, caller: Principal, draft: Channe
         public=draft.public,
         takeover=draft.takeover.value,
         profile=draft.profile.value,
+        max_bitrate_bps=draft.max_bitrate_bps,
+        input_revert_s=draft.input_revert_s,
+        slate_minutes=draft.slate_minutes,
         standby=draft.standby,
         adaptive_quality=draft.adaptive_quality,
         loudness_lufs=draft.loudness_lufs,
@@ -162,9 +175,9 @@ def stream_keys_of(channel: ChannelRecord) -> Select[StreamKeyRecord]:
 
 
 async def create_stream_key(
-    session: AsyncSession, caller: Principal, channel: ChannelRecord, name: str
+    session: AsyncSession, caller: Principal, channel: ChannelRecord, name: str, input_name: InputName = InputName.MAIN
 ) -> tuple[StreamKeyRecord, str]:
-    """One more key for a channel; the clear key is returned this once.
+    """One more key for an input of a channel; the clear key is returned this once.
 
     Raises:
         TooManyStreamKeys.
@@ -172,10 +185,12 @@ async def create_stream_key(
     if await _count(session, stream_keys_of(channel)) >= STREAM_KEYS_PER_CHANNEL_MAX:
         raise TooManyStreamKeys(STREAM_KEYS_PER_CHANNEL_MAX)
     secret = new_secret("pub")
-    key = StreamKeyRecord(channel_id=channel.id, name=name, secret_sha256=hash_secret(secret))
+    key = StreamKeyRecord(channel_id=channel.id, input=input_name.value, name=name, secret_sha256=hash_secret(secret))
     session.add(key)
     await session.flush()
-    record_audit(session, caller, "stream_key.created", key.id, channel_id=channel.id, name=name)
+    record_audit(
+        session, caller, "stream_key.created", key.id, channel_id=channel.id, name=name, input=input_name.value
+    )
     return key, secret
 
 
@@ -189,10 +204,11 @@ async def rotate_stream_key(
     Raises:
         StreamKeyNotFound.
     """
-    old = await _find_key(session, channel, key_id)
+    old = await find_stream_key(session, channel, key_id)
     await session.delete(old)
     await session.flush()
-    key, secret = await create_stream_key(session, caller, channel, old.name)
+    key, secret = await create_stream_key(session, caller, channel, old.name, InputName(old.input))
+    key.sealed_srt_passphrase = old.sealed_srt_passphrase
     record_audit(session, caller, "stream_key.rotated", old.id, channel_id=channel.id, replaced_by=key.id)
     return key, secret
 
@@ -203,12 +219,17 @@ async def revoke_stream_key(session: AsyncSession, caller: Principal, channel: C
     Raises:
         StreamKeyNotFound.
     """
-    key = await _find_key(session, channel, key_id)
+    key = await find_stream_key(session, channel, key_id)
     await session.delete(key)
     record_audit(session, caller, "stream_key.revoked", key.id, channel_id=channel.id, name=key.name)
 
 
-async def _find_key(session: AsyncSession, channel: ChannelRecord, key_id: str) -> StreamKeyRecord:
+async def find_stream_key(session: AsyncSession, channel: ChannelRecord, key_id: str) -> StreamKeyRecord:
+    """One of a channel's keys.
+
+    Raises:
+        StreamKeyNotFound.
+    """
     key = await session.scalar(stream_keys_of(channel).where(StreamKeyRecord.id == key_id))
     if key is None:
         raise StreamKeyNotFound(key_id)

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from skyriver.services.live.api import channels, delivery, drills, eyes, publishing, recordings, relaying, vod, watching
+from skyriver.services.live.api import (
+    channels,
+    delivery,
+    drills,
+    eyes,
+    publishing,
+    recordings,
+    relaying,
+    srt_passphrases,
+    vod,
+    watching,
+)
 
 ROUTERS = (
     channels.router,
+    srt_passphrases.router,
     watching.router,
     delivery.router,
     publishing.router,

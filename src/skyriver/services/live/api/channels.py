@@ -37,8 +37,9 @@ from skyriver.services.live.shapes.channels import (
 router = APIRouter(prefix="/v1", tags=["live"])
 
 
-def _shape(live: Live, channel: ChannelRecord) -> ChannelShape:
-    return channel_shape(channel, live.seen(channel.id), live.ingest_urls(channel.id))
+def shape_of(live: Live, channel: ChannelRecord) -> ChannelShape:
+    """A channel with what is seen of it now."""
+    return channel_shape(channel, live.seen(channel.id), live.ingest_urls_by_input(channel.id))
 
 
 # --- channels -----------------------------------------------------------------------------------------------------
@@ -48,7 +49,7 @@ def _shape(live: Live, channel: ChannelRecord) -> ChannelShape:
 async def list_channels(caller: Caller, session: Reader, live: LiveDep, paging: Paging) -> Page[ChannelShape]:
     """Your tenant's channels, oldest first."""
     rows, cursor = await fetch_page(session, service.channels_of(caller), ChannelRecord.id, paging)
-    return Page(items=[_shape(live, channel) for channel in rows], next_cursor=cursor)
+    return Page(items=[shape_of(live, channel) for channel in rows], next_cursor=cursor)
 
 
 @router.post("/channels", status_code=201, responses=problems(409))
@@ -59,7 +60,7 @@ async def create_channel(
 
     async def create() -> CreatedChannel:
         channel, secret = await service.create_channel(session, caller, body.draft())
-        return CreatedChannel(channel=_shape(live, channel), stream_key=secret)
+        return CreatedChannel(channel=shape_of(live, channel), stream_key=secret)
 
     created = await once(session, caller, body, CreatedChannel, create)
     live.plan_after_commit(session)
@@ -69,7 +70,7 @@ async def create_channel(
 @router.get("/channels/{id_or_slug}", responses=problems(404))
 async def show_channel(id_or_slug: IdOrSlug, caller: Caller, session: Reader, live: LiveDep) -> ChannelShape:
     """One channel: what you set, and what is seen of it now."""
-    return _shape(live, await own_channel(session, caller, id_or_slug))
+    return shape_of(live, await own_channel(session, caller, id_or_slug))
 
 
 @router.patch("/channels/{id_or_slug}", responses=problems(404, 409))
@@ -80,7 +81,7 @@ async def change_channel(
     channel = await own_channel(session, caller, id_or_slug)
     await service.change_channel(session, caller, channel, body.change())
     live.plan_after_commit(session)
-    return _shape(live, channel)
+    return shape_of(live, channel)
 
 
 @router.delete("/channels/{id_or_slug}", status_code=204, responses=problems(404))
@@ -111,7 +112,7 @@ async def create_stream_key(
     channel = await own_channel(session, caller, id_or_slug)
 
     async def create() -> CreatedStreamKey:
-        return created_stream_key(*await service.create_stream_key(session, caller, channel, body.name))
+        return created_stream_key(*await service.create_stream_key(session, caller, channel, body.name, body.input))
 
     created = await once(session, caller, body, CreatedStreamKey, create)
     live.plan_after_commit(session)

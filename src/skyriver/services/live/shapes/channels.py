@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
@@ -12,8 +13,17 @@ from skyriver.platform.web.fields import Body, Name, Slug
 from skyriver.services.live.intents import IngestUrls
 from skyriver.services.live.media.avc import plays_in_browsers
 from skyriver.services.live.model import (
+    MAX_BITRATE_BPS,
+    MAX_BITRATE_LEAST_BPS,
+    MAX_BITRATE_MOST_BPS,
     PROFILES,
+    REVERT_AFTER_MAX_S,
+    REVERT_AFTER_S,
+    SLATE_MINUTES,
+    SLATE_MINUTES_MAX,
     ChannelState,
+    InputName,
+    InputSelect,
     ProfileName,
     Takeover,
     fit_ladder,
@@ -37,6 +47,13 @@ STANDBY = "Whether a second transcoder runs along on another core node, where th
 ADAPTIVE_QUALITY = "Whether each rendition's quality is set by measuring the pictures; else it is the same for all."
 LOUDNESS = "Programme loudness that the sound is brought to, in LUFS (EBU R 128); 0 leaves it as it comes."
 LoudnessLufs = Annotated[int, AfterValidator(_check_loudness)]
+MAX_BITRATE = "What a publisher may send, in bit/s over 5 s; beyond it, it is disconnected with a message."
+MaxBitrate = Annotated[int, Field(ge=MAX_BITRATE_LEAST_BPS, le=MAX_BITRATE_MOST_BPS)]
+
+INPUT_REVERT = "Seconds that the main input must be well before it is shown again after the backup; 0: never by itself."
+RevertSeconds = Annotated[int, Field(ge=0, le=REVERT_AFTER_MAX_S)]
+SLATE = "Minutes that a slate keeps the channel live without any input; 0: no slate, the channel is held for 30 s."
+SlateMinutes = Annotated[int, Field(ge=0, le=SLATE_MINUTES_MAX)]
 
 
 class NewChannel(Body):
@@ -50,6 +67,9 @@ class NewChannel(Body):
     standby: bool = Field(default=True, description=STANDBY)
     adaptive_quality: bool = Field(default=True, description=ADAPTIVE_QUALITY)
     loudness_lufs: LoudnessLufs = Field(default=0, description=LOUDNESS)
+    max_bitrate_bps: MaxBitrate = Field(default=MAX_BITRATE_BPS, description=MAX_BITRATE)
+    input_revert_s: RevertSeconds = Field(default=REVERT_AFTER_S, description=INPUT_REVERT)
+    slate_minutes: SlateMinutes = Field(default=SLATE_MINUTES, description=SLATE)
 
     def draft(self) -> ChannelDraft:
         return ChannelDraft(**dict(self))
@@ -66,6 +86,9 @@ class ChannelPatch(Body):
     standby: bool | None = None
     adaptive_quality: bool | None = None
     loudness_lufs: LoudnessLufs | None = None
+    max_bitrate_bps: MaxBitrate | None = None
+    input_revert_s: RevertSeconds | None = None
+    slate_minutes: SlateMinutes | None = None
 
     def change(self) -> ChannelChange:
         return ChannelChange(**dict(self))
@@ -87,6 +110,17 @@ class Ingest(BaseModel):
         return cls(rtmp_url=urls.rtmp, rtmps_url=urls.rtmps, srt_url=urls.srt, whip_url=urls.whip)
 
 
+class ChannelIngest(Ingest):
+    """The doors of the main input, and those of the backup, which has stream keys of its own."""
+
+    backup: Ingest = Field(description="At another site where there is one, else on another node.")
+
+    @classmethod
+    def of_both(cls, urls: Mapping[InputName, IngestUrls | None]) -> ChannelIngest:
+        """The doors by input."""
+        return cls(**dict(Ingest.of(urls[InputName.MAIN])), backup=Ingest.of(urls[InputName.BACKUP]))
+
+
 class InputShape(BaseModel):
     """What the publisher sends now. Zeros and empty strings: not known yet."""
 
@@ -97,6 +131,14 @@ class InputShape(BaseModel):
     bitrate_bps: int
     audio: str
     since: datetime
+
+
+class NamedInputShape(InputShape):
+    """One of a channel's inputs that has a publisher."""
+
+    name: InputName
+    site: str = Field(description="Where its station is; empty while that is not known.")
+    active: bool = Field(description="Whether viewers see this one.")
 
 
 class RenditionShape(BaseModel):
@@ -117,10 +159,18 @@ class ChannelShape(BaseModel):
     standby: bool = Field(description=STANDBY)
     adaptive_quality: bool = Field(description=ADAPTIVE_QUALITY)
     loudness_lufs: int = Field(description=LOUDNESS)
+    max_bitrate_bps: int = Field(description=MAX_BITRATE)
+    input_select: InputSelect = Field(description="Which input is shown: by itself, or chosen by hand.")
+    input_revert_s: int = Field(description=INPUT_REVERT)
+    slate_minutes: int = Field(description=SLATE)
+    on_slate: bool = Field(description="Whether viewers see the slate now, because no input has a picture.")
     state: ChannelState
     created_at: datetime
-    ingest: Ingest
-    input: InputShape | None = Field(description="Null while nobody publishes, also while the channel is held.")
+    ingest: ChannelIngest
+    input: InputShape | None = Field(
+        description="The one that viewers see. Null while nobody publishes, also while the channel is held."
+    )
+    inputs: list[NamedInputShape] = Field(description="The inputs that have a publisher now.")
     viewers: int
     renditions: list[RenditionShape] = Field(
         description="What viewers can choose from: fitted to the source once there is one."
@@ -134,11 +184,14 @@ class CreatedChannel(BaseModel):
 
 class NewStreamKey(Body):
     name: Name = Field(default="spare", description="For people: which encoder has it.")
+    input: InputName = Field(default=InputName.MAIN, description="Which of the channel's inputs it publishes to.")
 
 
 class StreamKeyShape(BaseModel):
     id: str
     name: str
+    input: InputName
+    srt_encrypted: bool = Field(description="Whether SRT connections with this key must use its passphrase.")
     created_at: datetime
 
 
@@ -146,7 +199,7 @@ class CreatedStreamKey(StreamKeyShape):
     secret: str = Field(description="The key for the encoder. It is shown this once and cannot be read again.")
 
 
-def channel_shape(channel: ChannelRecord, seen: Seen, urls: IngestUrls | None) -> ChannelShape:
+def channel_shape(channel: ChannelRecord, seen: Seen, urls: Mapping[InputName, IngestUrls | None]) -> ChannelShape:
     """A channel as the API shows it: what its tenant wants, and what is seen of it."""
     return ChannelShape(
         id=channel.id,
@@ -159,10 +212,16 @@ def channel_shape(channel: ChannelRecord, seen: Seen, urls: IngestUrls | None) -
         standby=channel.standby,
         adaptive_quality=channel.adaptive_quality,
         loudness_lufs=channel.loudness_lufs,
+        max_bitrate_bps=channel.max_bitrate_bps,
+        input_select=InputSelect(channel.input_select),
+        input_revert_s=channel.input_revert_s or 0,
+        slate_minutes=channel.slate_minutes,
+        on_slate=seen.on_slate,
         state=seen.state,
         created_at=channel.created_at,
-        ingest=Ingest.of(urls),
+        ingest=ChannelIngest.of_both(urls),
         input=InputShape.model_validate(shape) if (shape := seen.input_shape()) else None,
+        inputs=[NamedInputShape.model_validate(shape) for shape in seen.input_shapes()],
         viewers=seen.viewers,
         renditions=_renditions(ProfileName(channel.profile), seen),
     )
@@ -180,8 +239,21 @@ def _renditions(profile: ProfileName, seen: Seen) -> list[RenditionShape]:
 
 
 def stream_key_shape(key: StreamKeyRecord) -> StreamKeyShape:
-    return StreamKeyShape(id=key.id, name=key.name, created_at=key.created_at)
+    return StreamKeyShape(
+        id=key.id,
+        name=key.name,
+        input=InputName(key.input),
+        srt_encrypted=key.sealed_srt_passphrase is not None,
+        created_at=key.created_at,
+    )
 
 
 def created_stream_key(key: StreamKeyRecord, secret: str) -> CreatedStreamKey:
-    return CreatedStreamKey(id=key.id, name=key.name, created_at=key.created_at, secret=secret)
+    return CreatedStreamKey(
+        id=key.id,
+        name=key.name,
+        input=InputName(key.input),
+        srt_encrypted=key.sealed_srt_passphrase is not None,
+        created_at=key.created_at,
+        secret=secret,
+    )
