@@ -18,17 +18,19 @@ from skyriver.kernel.ids import new_id
 from skyriver.platform.web.problems import problem_response
 
 MAX_BODY_BYTES = 1024 * 1024  # the largest honest body is a few kilobytes
+MAX_PICTURE_BYTES = 5 * 1024 * 1024  # but for pictures, which few routes take
 log = logging.getLogger("skyriver.http")
 
 _API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 # connect-src https: is for WebTransport to edges, whose addresses change with the cloud, http: for HLS from edges of a
-# cloud without TLS (browsers refuse it on https pages anyway). blob: scripts are audio
-# worklets and workers that the player builds; 'wasm-unsafe-eval' compiles WebAssembly and nothing else.
-# 'unsafe-inline' styles: the component library writes style elements.
+# cloud without TLS (browsers refuse it on https pages anyway). media-src data: is an empty text track that hls.js puts
+# into each media element. blob: scripts are audio worklets and workers that the player builds; 'wasm-unsafe-eval'
+# compiles WebAssembly and nothing else. 'unsafe-inline' styles: the component library writes style elements.
 _PAGE_POLICY = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval' blob:; worker-src 'self' blob:; "
-    "connect-src 'self' https: http: wss:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "media-src 'self' blob: https: http:; font-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'"
+    "connect-src 'self' https: http: wss:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob: https: http:; "
+    "media-src 'self' data: blob: https: http:; font-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'"
 )
 EMBED_PREFIX = "/embed"
 
@@ -90,9 +92,12 @@ class BodyLimit:
             )
             await response(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdigit() and int(announced) > self._max_body_bytes:
-            await self._refuse(scope, receive, send)
+        headers = Headers(scope=scope)
+        picture = headers.get("content-type", "").startswith("image/")
+        limit_bytes = max(self._max_body_bytes, MAX_PICTURE_BYTES) if picture else self._max_body_bytes
+        announced = headers.get("content-length", "")
+        if announced.isdigit() and int(announced) > limit_bytes:
+            await self._refuse(scope, receive, send, limit_bytes)
             return
         received_bytes = 0
         started = False
@@ -102,28 +107,28 @@ class BodyLimit:
             message = await receive()
             received_bytes += len(message.get("body", b""))
             # To the application a body that grows too large is a client that went away; the answer is ours.
-            return message if received_bytes <= self._max_body_bytes else {"type": "http.disconnect"}
+            return message if received_bytes <= limit_bytes else {"type": "http.disconnect"}
 
         async def watched_send(message: Message) -> None:
             nonlocal started
-            if started or received_bytes <= self._max_body_bytes:
+            if started or received_bytes <= limit_bytes:
                 started = True
                 await send(message)
 
         try:
             await self._app(scope, limited_receive, watched_send)
         except ClientDisconnect:
-            if received_bytes <= self._max_body_bytes:
+            if received_bytes <= limit_bytes:
                 raise
-        if received_bytes > self._max_body_bytes and not started:
-            await self._refuse(scope, receive, send)
+        if received_bytes > limit_bytes and not started:
+            await self._refuse(scope, receive, send, limit_bytes)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, limit_bytes: int) -> None:
         response = problem_response(
             Request(scope),
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "body_too_large",
-            f"The request's body is larger than {self._max_body_bytes} bytes.",
+            f"The request's body is larger than {limit_bytes} bytes.",
             hint="Send less at a time.",
         )
         response.headers["Connection"] = "close"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skyriver.kernel.errors import Conflict, NotFound, NotReady, TooMany
+from skyriver.kernel.errors import Conflict, InvalidInput, NotFound, NotReady, TooMany
 
 
 class ChannelNotFound(NotFound):
@@ -100,4 +100,24 @@ class WatchedTooOften(TooMany):
             "Too many watch tickets were asked for from this address.",
             hint="A ticket lasts for minutes: keep it, and ask again later.",
             retry_after_s=retry_after_s,
+        )
+
+
+class NoPicture(InvalidInput):
+    code = "no_picture"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The slate could not be read as a picture.",
+            hint="Send a PNG or JPEG of at most 40 million pixels as the body.",
+        )
+
+
+class PictureTooLarge(InvalidInput):
+    code = "picture_too_large"
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(
+            f"The slate is larger than {limit_bytes >> 20} MB.",
+            hint="Save it as a JPEG of 1280 x 720, which is enough.",
         )

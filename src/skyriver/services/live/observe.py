@@ -18,18 +18,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from skyriver.kernel.clock import utc_now
 from skyriver.kernel.errors import SkyriverError
+from skyriver.platform.identity import Principal, record_audit
 from skyriver.platform.store import Store
 from skyriver.platform.web import EventHub
 from skyriver.platform.workloads.hearing import WorkloadEvent
 from skyriver.platform.workloads.model import ObservedNode
 from skyriver.services.live.allowance import Allowance
 from skyriver.services.live.cloud import Cloud
-from skyriver.services.live.intents import STATION, IngestUrls, backup_node, home_node, ingest_urls
+from skyriver.services.live.intents import STATION, TRANSCODER, IngestUrls, backup_node, home_node, ingest_urls
 from skyriver.services.live.life import hold_of
 from skyriver.services.live.model import ChannelState, InputName
 from skyriver.services.live.records import ChannelRecord, InputRecord
 from skyriver.services.live.relaying.sight import ChannelRelays, relays_by_channel
-from skyriver.services.live.seen import Seen, see
+from skyriver.services.live.seen import SLATE, Seen, see
 from skyriver.services.live.settings import LiveSettings
 from skyriver.services.live.sight import InputChange, Lives
 
@@ -57,6 +58,7 @@ class Live:
         self._unwritten: dict[tuple[str, InputName], InputChange] = {}
         self._wanted: set[str] = set()
         self._shown: dict[str, dict[str, Any]] = {}
+        self._told_switch: dict[str, str] = {}  # channel -> what its people were last told is shown
 
     def seen(self, channel_id: str) -> Seen:
         """One channel as it is now."""
@@ -77,6 +79,13 @@ class Live:
         home = self.homes(channel_id)[name]
         return ingest_urls(home, self.cloud.observed, self.settings.doors) if home else None
 
+    def ingest_urls_by_input(self, channel_id: str) -> dict[InputName, IngestUrls | None]:
+        """The same for both inputs."""
+        return {
+            name: ingest_urls(home, self.cloud.observed, self.settings.doors) if home else None
+            for name, home in self.homes(channel_id).items()
+        }
+
     def rtmp_url(self, channel_id: str, name: InputName = InputName.MAIN) -> str | None:
         """The same for RTMP alone, which every station has."""
         urls = self.ingest_urls(channel_id, name)
@@ -93,6 +102,18 @@ class Live:
     async def run(self) -> None:
         """Watch until cancelled."""
         loop = asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._hear_transcoders())
+            await self._hear_stations(loop)
+
+    async def _hear_transcoders(self) -> None:
+        """Tell people at once when another input is shown; the state itself is in the transcoder's metrics."""
+        with self.cloud.listening(TRANSCODER) as events:
+            async for news in events:
+                if news.name == "input_switched":
+                    await self._tell_switch(news)
+
+    async def _hear_stations(self, loop: asyncio.AbstractEventLoop) -> None:
         with self.cloud.listening(STATION) as events:
             await self.restore()
             next_tick_s = loop.time()
@@ -190,6 +211,36 @@ class Live:
             shown[channel_id] = shape
         self._shown = shown
 
+    async def _tell_switch(self, news: WorkloadEvent) -> None:
+        """Another input, or the slate, is shown. A standby says the same; whoever is first is believed."""
+        channel_id = str(news.workload.spec.get("channel_id", ""))
+        said = {name: str(news.body.get(name, "")) for name in ("from", "to", "reason")}
+        if self._told_switch.get(channel_id) == said["to"] or said["to"] not in (*InputName, SLATE):
+            return
+        self._told_switch[channel_id] = said["to"]
+        try:
+            async with self._store.transaction() as session:
+                channel = await session.get(ChannelRecord, channel_id)
+                if channel is None:
+                    return
+                node = Principal("node", news.workload.node_id, channel.tenant_id, "viewer")
+                record_audit(session, node, "channel.input_switched", channel_id, **said)
+        except SkyriverError as error:
+            log.warning("could not write down that another input is shown: %s", error)
+            return
+        self.cloud.kick()  # a transcoder that starts from now on begins with this input
+        gap_ms = news.body.get("gap_ms")
+        data = {
+            "at": self._now().isoformat(),
+            "kind": "input_switched",
+            "node": None,
+            "workload": None,
+            "channel_id": channel_id,
+            "message": f"Shows {said['to']} instead of {said['from']} ({said['reason']}).",
+            "input": {**said, "gap_ms": gap_ms if isinstance(gap_ms, int) else None},
+        }
+        self._hub.publish("incident", data, tenant_id=channel.tenant_id)
+
     async def _tell_refusal(self, event: Mapping[str, Any]) -> None:
         """A publisher was turned away: its tenant should see why, because its encoder will only say "failed"."""
         async with self._store.session() as session:
@@ -217,6 +268,8 @@ def channel_event(channel_id: str, seen: Seen) -> dict[str, Any]:
         "ingress_bps": seen.input.bitrate_bps if seen.input else 0,
         "egress_bps": seen.egress_bps,
         "input": seen.input_shape(),
+        "inputs": seen.input_shapes(),
+        "on_slate": seen.on_slate,
         "latency_ms": {"station": seen.station_ms, "transcode": seen.transcode_ms},
         "renditions": seen.renditions,
     }

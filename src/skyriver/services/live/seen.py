@@ -69,6 +69,13 @@ class Seen:
     def station_ms(self) -> float | None:
         return active.delay_ms if (active := self.active) else None
 
+    def input_shapes(self) -> list[dict[str, Any]]:
+        """Every input that has a publisher, as the API shows it."""
+        return [
+            {**seen.shape(), "name": name.value, "site": seen.site, "active": seen.active}
+            for name, seen in self.inputs.items()
+        ]
+
     def input_shape(self) -> dict[str, Any] | None:
         """The active input as the API shows it; None while there is none."""
         return active.shape() if (active := self.active) else None

@@ -24,6 +24,7 @@ from tests.services.live.workloads.harness import running, running_process
 from tests.services.live.workloads.watching import watching
 
 FPS = 30
+BARS_US = 20 * 1_000_000 // FPS  # when the moving bars look the same again
 INGEST = "ingest/ch_1"
 
 
@@ -40,17 +41,28 @@ def spec(relay: Endpoint, profile: ProfileName = ProfileName.LIGHT) -> dict[str,
 
 
 @asynccontextmanager
-async def src(relay: Endpoint, *, sound: bool = True, width: int = 960, height: int = 540) -> AsyncIterator[int]:
+async def src(
+    relay: Endpoint,
+    *,
+    name: str = "main",
+    sound: bool = True,
+    width: int = 960,
+    height: int = 540,
+    apart_from_us: int | None = None,
+) -> AsyncIterator[int]:
     """A station's broadcast, played in real time and in a loop, two seconds long. Yields when it begins: now."""
     loop = asyncio.get_running_loop()
     units = samples.video(2, width=width, height=height, gop=45, bframes=2, start_us=0)
     aac = samples.sound(2, start_us=0)
     publisher = Publisher([relay], INGEST, lambda: service_grant(INGEST))
-    broadcast = publisher.broadcast("main")
+    broadcast = publisher.broadcast(name)
     video = broadcast.video("video", VideoTrack(avc3_codec(units[0].payload) or "", width, height, FPS))
     audio = broadcast.audio("audio", AudioTrack("mp4a.40.2", 44_100, 2, aac.config)) if sound else None
 
-    begin_us = MediaClock().now_us()
+    clock = MediaClock()
+    if apart_from_us is not None:  # the bars of the two then never stand at the same place
+        await asyncio.sleep((BARS_US // 2 - (clock.now_us() - apart_from_us)) % BARS_US / 1e6)
+    begin_us = clock.now_us()
 
     async def play() -> None:
         cutter, audio_cutter = GroupCutter(), AudioCutter()

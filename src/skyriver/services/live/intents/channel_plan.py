@@ -151,7 +151,7 @@ async def read_plans(
             name=channel.name,
             switch=SwitchPlan(
                 InputSelect(channel.input_select),
-                channel.input_revert_s,
+                channel.input_revert_s or None,
                 channel.slate_minutes,
                 slates.get(channel.id),
             ),

@@ -114,7 +114,7 @@ def _fitted(picture: Image.Image, width: int, height: int) -> Image.Image:
 
 def _can_be_written(title: str) -> bool:
     """Whether Pillow's own font has these letters. It is Latin; another name is left out rather than shown as boxes."""
-    return all(character.isprintable() and ord(character) < 0x0180 for character in title)
+    return all(c.isprintable() and (ord(c) < 0x0180 or 0x2010 <= ord(c) <= 0x2026) for c in title)
 
 
 def _font(text: str, width: float, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

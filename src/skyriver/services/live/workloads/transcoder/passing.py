@@ -79,6 +79,8 @@ class SoundPassage:
                 return None
             self._opens, self._from_group = False, group_of(pts_us)
         group = max(frame.group + source.offset_us // TICK_US, self._from_group)
+        if group > self._last_group:  # a group that is joined in its middle begins where it is joined
+            group = max(group_of(pts_us), self._last_group)
         self._last_us, self._last_group = pts_us, max(self._last_group, group)
         self._live.write(track, frame.payload, pts_us, keyframe=True, group=group)
         return pts_us
