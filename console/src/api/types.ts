@@ -147,6 +147,33 @@ export interface ChannelEvent {
   input_select?: string;
   latency_ms: { station: number | null; transcode: number | null };
   renditions: { name: string; bitrate_bps: number; fps: number }[];
+  pull?: RelayStatus | null;
+  destinations?: Record<string, RelayStatus>;
+}
+
+/** How a pull or a push is doing; `error` is empty when all is well. */
+export interface RelayStatus {
+  state: "waiting" | "connecting" | "running" | "retrying";
+  since: string | null;
+  error: string;
+  fps: number;
+  bitrate_bps: number;
+}
+
+export interface Pull {
+  url: string;
+  loop: boolean;
+  enabled: boolean;
+  status: RelayStatus;
+}
+
+export interface Destination {
+  id: string;
+  name: string;
+  url: string;
+  rendition: string;
+  enabled: boolean;
+  status: RelayStatus;
 }
 
 export type Severity = "warning" | "critical";

@@ -34,6 +34,10 @@ AHEAD_S = 0.1  # how far a paced source may run ahead; its door holds back what 
 BEHIND_S = 0.5  # a source that was late is not made up for: what follows is sent at its own speed
 _PROBE = {"probesize": str(2 << 20), "analyzeduration": "3000000", "max_streams": "32"}
 _FILE_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,flv,aac,mp3"
+_NO_RANGES = (
+    "This server does not send parts of a file, and an MP4 may have its index at the end: "
+    "serve it from another server, or rewrite it with `ffmpeg -i IN -c copy -movflags +faststart OUT`."
+)
 _HLS = {
     "allowed_extensions": "ALL",
     "extension_picky": "0",  # names say nothing; formats are limited, and every file is fetched by us
@@ -110,7 +114,11 @@ class Source:
         file = stack.enter_context(HttpFile(self._url.url, access))
         if not file.is_playlist:
             options = {"format_whitelist": _FILE_FORMATS, "protocol_whitelist": "none", **_PROBE}
-            return _entered(stack, av.open(file, options=options))
+            try:
+                return _entered(stack, av.open(file, options=options))
+            except av.InvalidDataError as error:
+                hint = "" if file.seekable() else _NO_RANGES
+                raise FarSide(f"What {self._url.host} sends is no video that can be read.", hint=hint) from error
 
         def open_nested(url: str, flags: int, options: dict[str, Any]) -> HttpFile:
             if urlsplit(url).scheme not in ("http", "https"):

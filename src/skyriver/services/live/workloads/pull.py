@@ -78,6 +78,7 @@ class Pull:
         """Pull as `spec` says from now on."""
         if spec != self._spec:
             self._spec = spec
+            self._status.error = ""
             self._changed.set()
 
     async def run(self) -> None:
@@ -133,7 +134,8 @@ class Pull:
         Raises:
             SkyriverError: it is over.
         """
-        self._status.enter(RelayState.CONNECTING)
+        if not self._status.error:  # else what went wrong stays in sight until it is over
+            self._status.enter(RelayState.CONNECTING)
         outbox = self._outbox = Outbox()
         loop = asyncio.get_running_loop()
         opened: asyncio.Future[SourceFacts] = loop.create_future()
