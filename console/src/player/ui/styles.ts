@@ -37,7 +37,7 @@ export const STYLES = `
 .stats[data-on] { display: block; }
 .bar { position: absolute; left: 0; right: 0; bottom: 0; padding: 26px 8px 6px; opacity: 0; transition: opacity .2s;
   background: linear-gradient(transparent, rgb(0 0 0 / .8)); }
-.bar[data-awake], .bar:focus-within, .bar[data-on] { opacity: 1; }
+.bar[data-awake], .bar:focus-within, .bar[data-on], .bar:has(~ .menu:not([hidden])) { opacity: 1; }
 :host([controls=off]) :is(.bar, .sound, .toast, .menu) { display: none; }
 .row { display: flex; align-items: center; gap: 4px; }
 .row button { display: inline-grid; place-items: center; min-width: 38px; height: 38px; border: 0; border-radius: 6px;
