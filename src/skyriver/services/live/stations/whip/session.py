@@ -23,6 +23,7 @@ from skyriver.services.live.stations.codecs.opus import MAX_PACKET_BYTES, opus_c
 from skyriver.services.live.stations.errors import UnsupportedMedia
 from skyriver.services.live.stations.events import AudioFrame, Ended, EndReason, MediaEvent, VideoFrame
 from skyriver.services.live.stations.publishing import Publishing
+from skyriver.services.live.stations.reception import SHUTTING_DOWN
 from skyriver.services.live.stations.whip.limits import Limits
 from skyriver.services.live.webrtc import rtp
 from skyriver.services.live.webrtc.dtls import DtlsSrtp
@@ -147,6 +148,14 @@ class WhipSession:
         self._port.leave(self.peer)
         self._over(self, ended)
 
+    def leave(self) -> None:
+        """The client has said goodbye."""
+        self.end(Ended(EndReason.UNPUBLISHED))
+
+    def stop(self) -> None:
+        """The station is going away."""
+        self.end(Ended(EndReason.STOPPED, SHUTTING_DOWN.description))
+
     def tick(self, now_s: float) -> None:
         """Time passes."""
         if self._dtls_at_s is not None and now_s >= self._dtls_at_s:
@@ -183,7 +192,7 @@ class WhipSession:
             self._send_all(self._dtls.receive(datagram))
             self._set_dtls_timer(now_s)
             if self._dtls.closed:
-                self.end(Ended(EndReason.UNPUBLISHED))
+                self.leave()
             elif self._dtls.failed:
                 self.end(Ended(EndReason.REFUSED, f"The connection could not be secured: {self._dtls.failed}."))
         elif 128 <= first <= 191 and self._dtls.ready:
