@@ -17,6 +17,8 @@ const Channels = lazy(() => import("../pages/Channels"));
 const NewChannel = lazy(() => import("../pages/NewChannel"));
 const ChannelPage = lazy(() => import("../pages/ChannelPage"));
 const Studio = lazy(() => import("../pages/Studio"));
+const Recordings = lazy(() => import("../pages/Recordings"));
+const RecordingPage = lazy(() => import("../pages/RecordingPage"));
 const Sites = lazy(() => import("../pages/Sites"));
 const UsagePage = lazy(() => import("../pages/UsagePage"));
 const ApiKeys = lazy(() => import("../pages/ApiKeys"));
@@ -90,6 +92,11 @@ function SignedIn() {
           </Route>
           <Route path="/channels/:slug">{({ slug }) => <ChannelPage key={slug} slug={slug} />}</Route>
           <Route path="/studio/:slug">{({ slug }) => <Studio key={slug} slug={slug} />}</Route>
+          <Route path="/channels/:slug/recordings">{({ slug }) => <Recordings key={slug} slug={slug} />}</Route>
+          <Route path="/recordings">
+            <Recordings />
+          </Route>
+          <Route path="/recordings/:id">{({ id }) => <RecordingPage key={id} id={id} />}</Route>
           <Route path="/sites">
             <Sites />
           </Route>

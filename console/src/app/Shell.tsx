@@ -22,6 +22,7 @@ interface Entry {
 const ENTRIES: Entry[] = [
   { path: "/", key: "overview", icon: "overview" },
   { path: "/channels", key: "channels", icon: "channel" },
+  { path: "/recordings", key: "recordings", icon: "record" },
   { path: "/alarms", key: "alarms", icon: "warning" },
   { path: "/wall", key: "wall", icon: "eye" },
   { path: "/sites", key: "sites", icon: "site", needs: "operator" },

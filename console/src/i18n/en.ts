@@ -375,7 +375,7 @@ export const en = {
   size: "Size",
   recorded_from: "{channel}, {time}",
   kept_until: "Kept until {time}",
-  gaps_count: "Gaps: {count}",
+  gaps_count: "{count} gaps",
   gap_at: "Gap of {seconds} s at {time}",
   position: "Position",
   play: "Play",

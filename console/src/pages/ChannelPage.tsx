@@ -21,7 +21,6 @@ import { Numbers } from "../parts/Numbers";
 import { PageHead } from "../parts/PageHead";
 import { Player } from "../parts/Player";
 import { PlayerFacts } from "../parts/PlayerFacts";
-import { DestinationsCard, PullCard } from "../parts/Relaying";
 import { Sight } from "../parts/Sight";
 import { StateBadge } from "../parts/StateBadge";
 import { StreamKeys } from "../parts/StreamKeys";
@@ -89,16 +88,6 @@ export default function ChannelPage({ slug }: { slug: string }) {
               <QoeCharts channelId={channel.id} />
             </Suspense>
           </Grid.Col>
-        )}
-        {channel && (
-          <>
-            <Grid.Col span={{ base: 12, md: 5 }}>
-              <PullCard channelId={channel.id} />
-            </Grid.Col>
-            <Grid.Col span={{ base: 12, md: 7 }}>
-              <DestinationsCard channelId={channel.id} />
-            </Grid.Col>
-          </>
         )}
         {channel && (
           <Grid.Col span={12}>

@@ -20,6 +20,9 @@ const PATHS = {
   turn: "M20 11a8 8 0 1 0-2 6M20 4v7h-7",
   eye: "M2 12s3.500-7 10-7 10 7 10 7-3.500 7-10 7-10-7-10-7zM12 15a3 3 0 1 0 0-6 3 3 0 0 0 0 6z",
   warning: "M12 3l10 18H2zM12 10v5M12 18v.01",
+  record: "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM12 15.500a3.500 3.500 0 1 0 0-7 3.500 3.500 0 0 0 0 7z",
+  play: "M7 4.500v15l12-7.500z",
+  pause: "M8 5v14M16 5v14",
 } as const;
 
 export type IconName = keyof typeof PATHS;

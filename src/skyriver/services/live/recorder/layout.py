@@ -27,8 +27,9 @@ from skyriver.kernel.errors import InvalidInput
 CHUNK_US = 60 * SLOT_US
 """Two minutes: an index object stays below 20 KB with six tracks, and a show of ten hours has 300 of them."""
 _CHUNK_NUMBERS = CHUNK_US // TICK_US
-GAP_MIN_US = 400_000
-"""What is missing between two segments before it is told as a gap; a screen shared at 3 frames a second has none."""
+GAP_MIN_US = 1_000_000
+"""What is missing between two segments before it is a gap; over less than that, the last picture stays. A machine that
+is short of time leaves out pictures, which viewers see as well: that is no gap of the recording."""
 _REACH_NUMBERS = 62_000_000 // TICK_US  # how far away a segment may begin that overlaps another: the longest is 60 s
 _TRACK = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAX_INDEX_BYTES = 4 * 1024 * 1024

@@ -18,12 +18,11 @@ from skyriver.fabric import AudioTrack, MediaFrame, VideoTrack
 from skyriver.fabric.numbering import group_of, slot_of
 from skyriver.services.live.cmaf.boxes import Sample, fragment
 from skyriver.services.live.cmaf.codecs import Codec, InitSegment, codec_of
-from skyriver.services.live.recorder.layout import Segment, TrackInfo
+from skyriver.services.live.recorder.layout import GAP_MIN_US, Segment, TrackInfo
 
 MAX_SEGMENT_US = 60_000_000
 MAX_SEGMENT_BYTES = 64 * 1024 * 1024
 """A source that sends no keyframes is cut off here, and comes in again with its next one."""
-_STRETCH_US = 250_000  # a frame lasts until the next one if that comes within a tick, or within four usual durations
 _RESYNC_US = 40_000  # audio further off than this was interrupted; closer, it is a publisher's rounding
 
 
@@ -143,7 +142,7 @@ class TrackCutter:
             self._usual_us = steps[len(steps) // 2]
         usual_us = self._usual_us or 33_333
         end_us = order[-1] + usual_us
-        if next_us is not None and 0 < next_us - order[-1] <= max(_STRETCH_US, 4 * usual_us):
+        if next_us is not None and 0 < next_us - order[-1] <= usual_us + GAP_MIN_US:
             end_us = next_us
         ends = [*order[1:], end_us]
         late_us = (dts_us - pts_us for (pts_us, *_), dts_us in zip(open_.frames, order, strict=True))

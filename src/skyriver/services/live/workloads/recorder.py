@@ -36,6 +36,7 @@ from skyriver.services.live.workloads.specs import endpoints
 CATCH_UP_US = 20_000_000
 """How far back the relays are asked for what they still have: a recorder that was away for less misses nothing, and a
 show's first seconds are from before its recorder was started."""
+STALE_WITHIN_US = 10_000_000
 INDEX_WITHIN_S = 3.0
 FINISH_RETRY_S = 2.0
 MAX_GAPS_TOLD = 200
@@ -82,6 +83,7 @@ class Recorder:
         self.spec = spec
         self._channel = channel
         self._clock = MediaClock()
+        self._began_us = self._clock.now_us()
         store = open_store(spec.store_url)
         folder = data_dir / spec.recording_id
         try:
@@ -165,10 +167,18 @@ class Recorder:
 
     async def _read(self, name: str, *, video: bool) -> None:
         async for frame in self._subscriber.frames(name, back_us=CATCH_UP_US):
+            if self._is_stale(frame):
+                continue
             self._recording.write(name, frame)
             self._last_pts_us = max(self._last_pts_us, frame.pts_us)
             if video and frame.keyframe and name == self._thumb_track:
                 await self._thumb(frame)
+
+    def _is_stale(self, frame: MediaFrame) -> bool:
+        """Left in a relay's cache by an earlier show. Judged only at the beginning, when such frames come: a station's
+        clock that is wrong must not cost its recording."""
+        now_us = self._clock.now_us()
+        return now_us - self._began_us < STALE_WITHIN_US and now_us - frame.pts_us > 2 * CATCH_UP_US
 
     async def _thumb(self, frame: MediaFrame) -> None:
         number = number_of(frame.pts_us)
