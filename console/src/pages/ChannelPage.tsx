@@ -21,6 +21,7 @@ import { Numbers } from "../parts/Numbers";
 import { PageHead } from "../parts/PageHead";
 import { Player } from "../parts/Player";
 import { PlayerFacts } from "../parts/PlayerFacts";
+import { DestinationsCard, PullCard } from "../parts/Relaying";
 import { Sight } from "../parts/Sight";
 import { StateBadge } from "../parts/StateBadge";
 import { StreamKeys } from "../parts/StreamKeys";
@@ -79,7 +80,7 @@ export default function ChannelPage({ slug }: { slug: string }) {
         )}
         {channel && (
           <Grid.Col span={12}>
-            <Sight channelId={channel.id} />
+            <Sight channel={channel} />
           </Grid.Col>
         )}
         {channel && (
@@ -88,6 +89,16 @@ export default function ChannelPage({ slug }: { slug: string }) {
               <QoeCharts channelId={channel.id} />
             </Suspense>
           </Grid.Col>
+        )}
+        {channel && (
+          <>
+            <Grid.Col span={{ base: 12, md: 5 }}>
+              <PullCard channelId={channel.id} />
+            </Grid.Col>
+            <Grid.Col span={{ base: 12, md: 7 }}>
+              <DestinationsCard channelId={channel.id} />
+            </Grid.Col>
+          </>
         )}
         {channel && (
           <Grid.Col span={12}>
@@ -233,7 +244,7 @@ function Details({ channel }: { channel: Channel }) {
           <Tabs.Tab value="embed">{t("embed")}</Tabs.Tab>
         </Tabs.List>
         <Tabs.Panel value="ingest">
-          <Ingest rtmpUrl={channel.ingest.rtmp_url} {...(secret ? { streamKey: secret } : {})} />
+          <Ingest urls={channel.ingest} {...(secret ? { streamKey: secret } : {})} />
         </Tabs.Panel>
         <Tabs.Panel value="keys">
           <StreamKeys channelId={channel.id} onSecret={setSecret} />
