@@ -118,7 +118,7 @@ class SignallingServer(ABC, Generic[S]):
             self.udp.close()
 
     @abstractmethod
-    def begin(self, request: Request, offer: sdp.Offer) -> Begun[S] | Response:
+    async def begin(self, request: Request, offer: sdp.Offer) -> Begun[S] | Response:
         """Judge a request that has a token and an offer that can be read. Raises BadOffer."""
 
     async def _tick(self) -> None:
@@ -144,7 +144,7 @@ class SignallingServer(ABC, Generic[S]):
             return Response(415, "POST an SDP offer as application/sdp.", {"Accept-Post": OFFER})
         try:
             offer = sdp.parse_offer(request.body.decode("utf-8", "replace"))
-            begun = self.begin(request, offer)
+            begun = await self.begin(request, offer)
         except BadOffer as error:
             return Response(400, " ".join(filter(None, (error.message, error.hint))))
         return begun if isinstance(begun, Response) else self._created(begun, prefix)

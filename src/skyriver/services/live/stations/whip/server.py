@@ -58,7 +58,7 @@ class WhipServer(SignallingServer[WhipSession]):
         """Media that nobody has read yet."""
         return sum(s.publishing.queued_bytes for s in self.sessions.values() if s.publishing is not None)
 
-    def begin(self, request: Request, offer: sdp.Offer) -> Begun[WhipSession] | Response:
+    async def begin(self, request: Request, offer: sdp.Offer) -> Begun[WhipSession] | Response:
         video, audio = _chosen(offer, "video"), _chosen(offer, "audio")
         if video is None:
             return Response(422, "The offer has no H.264 picture to send. Choose H.264 in the client.")
