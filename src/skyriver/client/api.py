@@ -104,8 +104,9 @@ class Client:
     def stream_keys(self, channel: str) -> AsyncIterator[StreamKey]:
         return self._pages(StreamKey, f"{_channel(channel)}/stream-keys")
 
-    async def create_stream_key(self, channel: str, name: str | None = None) -> StreamKey:
-        return await self._create(StreamKey, f"{_channel(channel)}/stream-keys", {"name": name})
+    async def create_stream_key(self, channel: str, name: str | None = None, *, input_name: str = "main") -> StreamKey:
+        fields = {"name": name, "input": input_name}
+        return await self._create(StreamKey, f"{_channel(channel)}/stream-keys", fields)
 
     async def delete_stream_key(self, channel: str, key_id: str) -> None:
         await self._transport.request("DELETE", f"{_channel(channel)}/stream-keys/{quote(key_id, safe='')}")
@@ -113,6 +114,10 @@ class Client:
     async def rotate_stream_key(self, channel: str, key_id: str) -> StreamKey:
         """Replace a key: the old one ends at once. Never retried: a lost answer's secret would be lost with it."""
         return await self._one(StreamKey, "POST", f"{_channel(channel)}/stream-keys/{quote(key_id, safe='')}/rotate")
+
+    async def choose_input(self, channel: str, select: str) -> Channel:
+        """Show this input from now on: `main`, `backup`, or `auto` for what the channel's policy says."""
+        return await self._one(Channel, "POST", f"{_channel(channel)}/input", body={"select": select})
 
     async def pull(self, channel: str) -> Pull:
         return await self._one(Pull, "GET", f"{_channel(channel)}/pull")

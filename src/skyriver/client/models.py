@@ -34,6 +34,12 @@ class Ingest(Answer):
     rtmp_url: str | None = None
 
 
+class ChannelIngest(Ingest):
+    """The doors of the main input, and those of the backup."""
+
+    backup: Ingest = Ingest()
+
+
 class Input(Answer):
     """What arrives at the station right now."""
 
@@ -46,6 +52,14 @@ class Input(Answer):
     since: datetime | None = None
 
 
+class NamedInput(Input):
+    """One of a channel's inputs that has a publisher."""
+
+    name: str
+    site: str = ""
+    active: bool = False
+
+
 class Channel(Answer):
     id: str
     tenant_id: str
@@ -56,8 +70,11 @@ class Channel(Answer):
     profile: Any = None
     state: str = "offline"
     created_at: datetime | None = None
-    ingest: Ingest = Ingest()
+    ingest: ChannelIngest = ChannelIngest()
     input: Input | None = None
+    inputs: tuple[NamedInput, ...] = ()
+    input_select: str = "auto"
+    on_slate: bool = False
     viewers: int = 0
     renditions: tuple[Rendition, ...] = ()
 
@@ -74,6 +91,7 @@ class StreamKey(Answer):
 
     id: str
     name: str = ""
+    input: str = "main"
     created_at: datetime | None = None
     secret: str | None = None
 

@@ -197,14 +197,20 @@ class Live:
     async def _show(self) -> None:
         """Send each tenant its channels: those with something going on every second, the others when they change."""
         async with self._store.session() as session:
-            query = select(ChannelRecord.id, ChannelRecord.tenant_id)
-            tenants = {channel_id: tenant_id for channel_id, tenant_id in await session.execute(query)}
+            query = select(ChannelRecord.id, ChannelRecord.tenant_id, ChannelRecord.input_select)
+            rows = (await session.execute(query)).all()
+        tenants = {channel_id: tenant_id for channel_id, tenant_id, _ in rows}
+        selects = {channel_id: chosen for channel_id, _, chosen in rows}
         self._lives.forget_except(tenants)
         shown = {}
         relays = relays_by_channel(self.cloud.observed)
         for channel_id, tenant_id in tenants.items():
             seen = self.seen(channel_id)
-            shape = channel_event(channel_id, seen) | relays.get(channel_id, ChannelRelays()).event()
+            shape = (
+                channel_event(channel_id, seen)
+                | {"input_select": selects[channel_id]}
+                | relays.get(channel_id, ChannelRelays()).event()
+            )
             busy = seen.state is not ChannelState.OFFLINE or seen.viewers
             if busy or shape != self._shown.get(channel_id):
                 self._hub.publish("channel", shape, tenant_id=tenant_id)

@@ -25,6 +25,21 @@ class Takeover(StrEnum):
     TAKEOVER = "takeover"
 
 
+class InputSelect(StrEnum):
+    """Which of a channel's inputs is shown."""
+
+    AUTO = "auto"
+    MAIN = "main"
+    BACKUP = "backup"
+
+
+class InputName(StrEnum):
+    """A channel's inputs."""
+
+    MAIN = "main"
+    BACKUP = "backup"
+
+
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="What people call it.")],
@@ -81,6 +96,24 @@ def show(channel: Channel, data: Data = None, as_json: Json = False) -> None:
         _show(found)
 
 
+@app.command("input")
+def choose_input(
+    channel: Channel,
+    select: Annotated[InputSelect, typer.Argument(help="auto: main while it is well, else backup.")],
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Choose which of a channel's inputs is shown."""
+    from skyriver.apps.cli.output import print_json
+    from skyriver.apps.cli.session import ask
+
+    changed = ask(data, lambda sky: sky.choose_input(channel, select.value))
+    if as_json:
+        print_json(changed)
+    else:
+        _show(changed)
+
+
 @app.command()
 def delete(channel: Channel, yes: Yes = False, data: Data = None, as_json: Json = False) -> None:
     """Delete a channel; its publisher and its viewers are cut off."""
@@ -107,8 +140,8 @@ def list_keys(channel: Channel, data: Data = None, as_json: Json = False) -> Non
         print_json(found)
         return
     print_table(
-        ("key", "name", "created"),
-        [(key.id, key.name, key.created_at) for key in found],
+        ("key", "name", "input", "created"),
+        [(key.id, key.name, key.input, key.created_at) for key in found],
     )
 
 
@@ -116,13 +149,14 @@ def list_keys(channel: Channel, data: Data = None, as_json: Json = False) -> Non
 def create_key(
     channel: Channel,
     name: Annotated[str | None, typer.Option(help="What it is for.")] = None,
+    input_name: Annotated[InputName, typer.Option("--input", help="Which input it publishes to.")] = InputName.MAIN,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Make another stream key; its secret is shown only once."""
     from skyriver.apps.cli.session import ask
 
-    _show_key(ask(data, lambda sky: sky.create_stream_key(channel, name)), as_json)
+    _show_key(ask(data, lambda sky: sky.create_stream_key(channel, name, input_name=input_name.value)), as_json)
 
 
 @keys.command()
@@ -196,10 +230,20 @@ def _show(channel: ChannelModel) -> None:
             ("public", channel.public),
             ("second publisher", channel.takeover),
             ("server", channel.ingest.rtmp_url),
+            ("server of the backup", channel.ingest.backup.rtmp_url),
             ("arriving", picture),
+            ("shown", "the slate" if channel.on_slate else channel.input_select),
             ("viewers", channel.viewers),
         ]
     )
+    if channel.inputs:
+        print_table(
+            ("input", "shown", "site", "picture", "fps", "bit rate", "since"),
+            [
+                (one.name, one.active, one.site, f"{one.width}x{one.height}", one.fps, rate(one.bitrate_bps), one.since)
+                for one in channel.inputs
+            ],
+        )
     if channel.renditions:
         print_table(
             ("rendition", "width", "height", "bit rate"),
