@@ -224,6 +224,16 @@ def test_a_source_of_long_gops_has_longer_segments_and_says_so() -> None:
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
+def test_a_slow_track_has_longer_parts_and_one_pause_changes_nothing() -> None:
+    feed = feed_of(1.0)
+    units = video_units(6)
+    add(feed, "180p", [unit for n, unit in enumerate(units) if n >= 60 and not 130 <= n < 170])
+    add(feed, "slow", samples.video(8.0, fps=2, gop=4))
+    paused, slow = (parse(media_playlist(feed.tracks[name].ring)) for name in ("180p", "slow"))
+    assert paused.number("EXT-X-PART-INF", "PART-TARGET") == 0.22
+    assert 0.5 <= slow.number("EXT-X-PART-INF", "PART-TARGET") <= 0.51
+
+
 def test_the_multivariant_playlist_says_what_a_player_chooses_by() -> None:
     feed = feed_of()
     add(feed, "source", samples.video(16.0))

@@ -23,6 +23,7 @@ MAX_RING_BYTES = 96 * 1024 * 1024
 MAX_WAITING = 20_000
 PART_TARGET_US = 220_000
 """Longer than a part of any usual frame rate, and none of those is below 85 % of it, as LL-HLS wants: 192 to 209 ms."""
+_RECENT_PARTS = 12
 
 
 @dataclass(slots=True)
@@ -89,6 +90,7 @@ class TrackRing:
         self.version = 0  # of what playlists are made of
         self.part_target_us = PART_TARGET_US
         self.longest_us = 0
+        self._durations_us: deque[int] = deque(maxlen=_RECENT_PARTS)
         self.size_bytes = 0
         self.part_count = 0
         self.ended = False
@@ -119,14 +121,20 @@ class TrackRing:
         segment.size_bytes += len(part.data)
         self.size_bytes += len(part.data)
         self.part_count += 1
-        if part.duration_us > self.part_target_us:
-            self.part_target_us = -(-(part.duration_us + 10_000) // 10_000) * 10_000
+        self._fit_part_target(part)
         self.pending = pending
         if part.last:
             self._complete(segment)
         self._bound()
         self.version += 1
         self._wake(segment, part)
+
+    def _fit_part_target(self, part: Part) -> None:
+        """Raise the target for a track of less than five pictures a second, not for one that lost some once."""
+        self._durations_us.append(part.duration_us)
+        third = sorted(self._durations_us)[-3:][0]
+        if len(self._durations_us) >= 3 and third > self.part_target_us:
+            self.part_target_us = -(-(third + 10_000) // 10_000) * 10_000
 
     def _open(self, part: Part) -> Segment:
         newest = self.newest
