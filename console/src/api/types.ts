@@ -46,6 +46,14 @@ export interface ChannelInput {
 
 export type Takeover = "first_wins" | "takeover";
 
+/** Where encoders push to; null where that door is shut on the channel's node. */
+export interface IngestUrls {
+  rtmp_url: string | null;
+  rtmps_url: string | null;
+  srt_url: string | null;
+  whip_url: string | null;
+}
+
 export interface Channel {
   id: string;
   tenant_id: string;
@@ -56,15 +64,20 @@ export interface Channel {
   profile: string;
   state: ChannelState;
   created_at: string;
-  ingest: { rtmp_url: string | null };
+  ingest: IngestUrls;
   input: ChannelInput | null;
   viewers: number;
   renditions: { name: string; width: number; height: number; bitrate_bps: number }[];
+  /** Who decides which input is shown: `auto`, or the one that is held by hand. */
+  input_select?: string;
+  /** Those that have a publisher now. */
+  inputs?: { name: string; active: boolean }[];
 }
 
 export interface StreamKey {
   id: string;
   name: string;
+  srt_encrypted: boolean;
   created_at: string;
 }
 
@@ -143,8 +156,6 @@ export interface ChannelEvent {
   egress_bps: number;
   input: ChannelInput | null;
   inputs?: { name: string; active: boolean }[];
-  /** Who decides which input is shown: `auto`, or the one that is held by hand. */
-  input_select?: string;
   latency_ms: { station: number | null; transcode: number | null };
   renditions: { name: string; bitrate_bps: number; fps: number }[];
   pull?: RelayStatus | null;

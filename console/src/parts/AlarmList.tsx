@@ -9,6 +9,7 @@ import { formatTime } from "../format";
 import { isTextKey, useSpeech } from "../i18n";
 import { Trouble } from "./Trouble";
 import { useAction } from "./useAction";
+import "./signals.css";
 
 export async function acknowledge(alarm: Alarm): Promise<void> {
   live.takeAlarm(await request<Alarm>(`/v1/alarms/${alarm.id}/acknowledge`, { method: "POST" }));

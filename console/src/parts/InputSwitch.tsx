@@ -1,30 +1,35 @@
 /** Which of a channel's inputs is shown: by itself, or held by hand. Shows nothing for a channel with one input. */
 
-import { useCallback } from "react";
+import { useCallback, useState } from "react";
 import { request } from "../api/client";
 import { useChannelEvent } from "../api/live";
+import type { Channel } from "../api/types";
 import { useSession } from "../app/session";
 import { useText } from "../i18n";
 import { Trouble } from "./Trouble";
 import { useAction } from "./useAction";
+import "./signals.css";
 
 const CHOICES = ["auto", "main", "backup"] as const;
 type Choice = (typeof CHOICES)[number];
 
-export function InputSwitch({ channelId, small = false }: { channelId: string; small?: boolean }) {
+export function InputSwitch({ channel, small = false }: { channel: Channel; small?: boolean }) {
   const t = useText();
   const { may } = useSession();
-  const event = useChannelEvent(channelId);
+  const event = useChannelEvent(channel.id);
+  /** What this page chose last; the list of channels tells it only now and then. */
+  const [chosen, setChosen] = useState<string>();
   const choose = useCallback(
     async (select: Choice) => {
-      await request(`/v1/channels/${channelId}/input`, { method: "POST", body: { select } });
+      const changed = await request<Channel>(`/v1/channels/${channel.id}/input`, { method: "POST", body: { select } });
+      setChosen(changed.input_select);
     },
-    [channelId],
+    [channel.id],
   );
   const choice = useAction(choose);
-  const inputs = event?.inputs ?? [];
-  const now = event?.input_select;
-  if (now === undefined || (inputs.length < 2 && now === "auto")) return null;
+  const inputs = event?.inputs ?? channel.inputs ?? [];
+  const now = chosen ?? channel.input_select ?? "auto";
+  if (inputs.length < 2 && now === "auto") return null;
   const active = inputs.find((input) => input.active)?.name;
   return (
     <div className={small ? "input-switch small" : "input-switch"} role="group" aria-label={t("input_choice")}>

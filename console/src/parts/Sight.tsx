@@ -4,12 +4,11 @@ import { Badge, Card, Group, SimpleGrid, Stack, Table, Text, Title } from "@mant
 import { useEffect, useState } from "react";
 import { request } from "../api/client";
 import { useSightEvent } from "../api/live";
-import type { ChannelSight, SeenInput } from "../api/types";
+import type { Channel, ChannelSight, SeenInput } from "../api/types";
 import { formatBps, formatMs } from "../format";
 import { isTextKey, useText } from "../i18n";
 import { InputSwitch } from "./InputSwitch";
 import { Meter } from "./wall/Meter";
-import "./wall/wall.css";
 
 const READ_MS = 3000;
 
@@ -31,10 +30,10 @@ function useSight(channelId: string): ChannelSight | undefined {
   return sight;
 }
 
-export function Sight({ channelId }: { channelId: string }) {
+export function Sight({ channel }: { channel: Channel }) {
   const t = useText();
-  const sight = useSight(channelId);
-  const now = useSightEvent(channelId);
+  const sight = useSight(channel.id);
+  const now = useSightEvent(channel.id);
   if (!sight) return null;
   const sound = now?.sound ?? sight.sound;
   const states = now?.detectors ?? sight.detectors;
@@ -42,7 +41,7 @@ export function Sight({ channelId }: { channelId: string }) {
     <Card withBorder data-testid="sight">
       <Group justify="space-between" mb="sm">
         <Title order={2} size="h4">{t("sight")}</Title>
-        <InputSwitch channelId={channelId} />
+        <InputSwitch channel={channel} />
       </Group>
       <SimpleGrid cols={{ base: 1, sm: 2, lg: 4 }}>
         <Stack gap={6}>

@@ -1,6 +1,7 @@
 /** Sound levels as bars, from -60 dBFS to 0. */
 
 import { memo } from "react";
+import "../signals.css";
 
 const FLOOR_DBFS = -60;
 

@@ -70,7 +70,7 @@ export const Tile = memo(function Tile({ channel, alarms, plays, heard, onHear, 
         <button type="button" aria-pressed={heard} onClick={() => onHear(channel.id)} disabled={!running || !plays}>
           {t(heard ? "wall_mute" : "wall_hear")}
         </button>
-        {running && <InputSwitch channelId={channel.id} small />}
+        {running && <InputSwitch channel={channel} small />}
       </div>
     </section>
   );
