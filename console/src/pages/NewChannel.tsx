@@ -34,7 +34,7 @@ function Ready({ created }: { created: Created }) {
   return (
     <Stack>
       <Alert color="teal">{t("key_once")}</Alert>
-      <Ingest rtmpUrl={created.channel.ingest.rtmp_url} streamKey={created.stream_key} />
+      <Ingest urls={created.channel.ingest} streamKey={created.stream_key} />
       <Group>
         <Button component={Link} href={`/channels/${created.channel.slug}`}>
           {t("open_channel")}

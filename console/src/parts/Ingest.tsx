@@ -1,50 +1,65 @@
-/** How to send a picture: server, key, and the steps for the two encoders everybody has. */
+/** How to send a picture: a tab a protocol, each with its server, the key, and the steps for encoders everybody has. */
 
 import { Alert, List, Stack, Tabs, Text } from "@mantine/core";
+import type { IngestUrls } from "../api/types";
 import { useText } from "../i18n";
 import { CopyCode, CopyField } from "./Copy";
+import { type Way, waysToSend } from "./ingest-ways";
 
 interface Props {
-  rtmpUrl: string | null;
+  urls: IngestUrls;
   /** Known only right after the key was made. */
   streamKey?: string;
 }
 
-export function Ingest({ rtmpUrl, streamKey }: Props) {
+export function Ingest({ urls, streamKey }: Props) {
   const t = useText();
-  if (!rtmpUrl) return <Alert color="yellow">{t("no_core_node")}</Alert>;
-  const key = streamKey ?? t("key_placeholder");
-  const target = `"${rtmpUrl}/${key}"`;
+  const ways = waysToSend(urls, streamKey ?? t("key_placeholder"));
+  const first = ways[0];
+  if (!first) return <Alert color="yellow">{t("no_core_node")}</Alert>;
   return (
     <Stack gap="md">
-      <CopyField label={t("server")} value={rtmpUrl} />
       {streamKey && <CopyField label={t("stream_key")} value={streamKey} />}
-      <Tabs defaultValue="obs" keepMounted={false}>
+      <Tabs defaultValue={first.protocol} keepMounted={false}>
         <Tabs.List>
-          <Tabs.Tab value="obs">{t("ingest_obs")}</Tabs.Tab>
-          <Tabs.Tab value="ffmpeg">{t("ingest_ffmpeg")}</Tabs.Tab>
+          {ways.map((way) => (
+            <Tabs.Tab key={way.protocol} value={way.protocol}>
+              {way.name}
+            </Tabs.Tab>
+          ))}
         </Tabs.List>
-        <Tabs.Panel value="obs" pt="sm">
-          <List type="ordered" size="sm" spacing={6}>
-            <List.Item>{t("ingest_obs_1")}</List.Item>
-            <List.Item>{t("ingest_obs_2")}</List.Item>
-            <List.Item>{t("ingest_obs_3")}</List.Item>
-            <List.Item>{t("ingest_obs_4")}</List.Item>
-          </List>
-        </Tabs.Panel>
-        <Tabs.Panel value="ffmpeg" pt="sm">
-          <Stack gap="xs">
-            <Text size="sm">{t("ingest_ffmpeg_hint")}</Text>
-            <CopyCode
-              value={`ffmpeg -re -stream_loop -1 -i video.mp4 -c:v libx264 -preset veryfast -g 60 -c:a aac -f flv ${target}`}
-            />
-            <Text size="sm">{t("ingest_camera_hint")}</Text>
-            <CopyCode
-              value={`ffmpeg -re -f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine=frequency=440 -c:v libx264 -preset veryfast -tune zerolatency -g 60 -pix_fmt yuv420p -c:a aac -f flv ${target}`}
-            />
-          </Stack>
-        </Tabs.Panel>
+        {ways.map((way) => (
+          <Tabs.Panel key={way.protocol} value={way.protocol} pt="sm">
+            <OneWay way={way} />
+          </Tabs.Panel>
+        ))}
       </Tabs>
+    </Stack>
+  );
+}
+
+function OneWay({ way }: { way: Way }) {
+  const t = useText();
+  return (
+    <Stack gap="sm">
+      <Text size="sm">{t(way.about)}</Text>
+      <CopyField label={t("server")} value={way.server} />
+      <Text size="sm" fw={500}>
+        {t("ingest_obs")}
+      </Text>
+      <List type="ordered" size="sm" spacing={6}>
+        {way.obs.map((step) => (
+          <List.Item key={step}>{t(step)}</List.Item>
+        ))}
+      </List>
+      {way.commands.map((command) => (
+        <div key={command.text}>
+          <Text size="sm" mb={4}>
+            <b>{command.tool}</b>: {t(command.hint)}
+          </Text>
+          <CopyCode value={command.text} />
+        </div>
+      ))}
     </Stack>
   );
 }

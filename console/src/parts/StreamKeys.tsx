@@ -1,6 +1,6 @@
 /** The keys encoders push with: added, replaced and revoked; their secrets are shown once. */
 
-import { Button, Group, Stack, Text } from "@mantine/core";
+import { Badge, Button, Group, Stack, Text } from "@mantine/core";
 import { useCallback, useState } from "react";
 import { request } from "../api/client";
 import type { StreamKey } from "../api/types";
@@ -26,6 +26,7 @@ export function StreamKeys({ channelId, onSecret }: Props) {
   const path = `/v1/channels/${channelId}/stream-keys`;
   const list = useList<StreamKey>(path);
   const [secret, setSecret] = useState<string>();
+  const [passphrase, setPassphrase] = useState<string>();
   const { t, language } = useSpeech();
   const { may } = useSession();
   const { reload } = list;
@@ -38,8 +39,15 @@ export function StreamKeys({ channelId, onSecret }: Props) {
     [onSecret],
   );
   const act = useCallback(
-    async (what: "add" | "rotate" | "revoke", key?: StreamKey) => {
-      if (what === "revoke") {
+    async (what: "add" | "rotate" | "revoke" | "encrypt" | "decrypt", key?: StreamKey) => {
+      const sealed = `${path}/${key?.id}/srt-passphrase`;
+      if (what === "encrypt") {
+        setPassphrase((await request<{ srt_passphrase: string }>(sealed, { method: "PUT", body: {} })).srt_passphrase);
+      } else if (what === "decrypt") {
+        if (!window.confirm(t("srt_decrypt_confirm"))) return;
+        setPassphrase(undefined);
+        await request(sealed, { method: "DELETE" });
+      } else if (what === "revoke") {
         if (!window.confirm(t("revoke_confirm"))) return;
         await request(`${path}/${key?.id}`, { method: "DELETE" });
       } else {
@@ -59,6 +67,14 @@ export function StreamKeys({ channelId, onSecret }: Props) {
       {secret && (
         <SecretOnce title={t("key_rotated")} text={t("key_once")} secret={secret} onDone={() => setSecret(undefined)} />
       )}
+      {passphrase && (
+        <SecretOnce
+          title={t("srt_passphrase")}
+          text={t("srt_passphrase_once")}
+          secret={passphrase}
+          onDone={() => setPassphrase(undefined)}
+        />
+      )}
       <Trouble error={action.error} />
       <DataTable
         list={list}
@@ -66,12 +82,28 @@ export function StreamKeys({ channelId, onSecret }: Props) {
         label={t("stream_keys")}
         minWidth={420}
         columns={[
-          { title: t("name"), cell: (key) => <Text size="sm">{key.name}</Text> },
+          {
+            title: t("name"),
+            cell: (key) => (
+              <Text size="sm">
+                {key.name}
+                {key.srt_encrypted && <Badge ml="xs" size="sm" variant="light">{t("srt_encrypted")}</Badge>}
+              </Text>
+            ),
+          },
           { title: t("created"), cell: (key) => formatTime(key.created_at, language) },
           {
             title: t("actions"),
             cell: (key) => (
               <Group gap={6} wrap="nowrap">
+                <Button
+                  size="xs"
+                  variant="light"
+                  disabled={!may("member")}
+                  onClick={() => action.run(key.srt_encrypted ? "decrypt" : "encrypt", key)}
+                >
+                  {t(key.srt_encrypted ? "srt_decrypt" : "srt_encrypt")}
+                </Button>
                 <Button size="xs" variant="light" disabled={!may("member")} onClick={() => action.run("rotate", key)}>
                   {t("rotate")}
                 </Button>
