@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
+from datetime import datetime
 from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -26,6 +27,8 @@ from skyriver.client.models import (
     Node,
     Overview,
     Pull,
+    Recording,
+    RecordingSettings,
     Site,
     StreamKey,
     Tenant,
@@ -114,6 +117,38 @@ class Client:
     async def rotate_stream_key(self, channel: str, key_id: str) -> StreamKey:
         """Replace a key: the old one ends at once. Never retried: a lost answer's secret would be lost with it."""
         return await self._one(StreamKey, "POST", f"{_channel(channel)}/stream-keys/{quote(key_id, safe='')}/rotate")
+
+    # --- recordings ------------------------------------------------------------------------------------------------
+
+    async def recording_settings(self, channel: str, **changes: Any) -> RecordingSettings:
+        """How a channel is recorded, after changing what is given; None leaves a thing as it is."""
+        path, given = f"{_channel(channel)}/recording", _given(changes)
+        if not given:
+            return await self._one(RecordingSettings, "GET", path)
+        return await self._one(RecordingSettings, "PATCH", path, body=given)
+
+    def recordings(self, channel: str | None = None) -> AsyncIterator[Recording]:
+        """Of one channel, or of all."""
+        return self._pages(Recording, f"{_channel(channel)}/recordings" if channel else "/v1/recordings")
+
+    async def recording(self, recording_id: str) -> Recording:
+        return await self._one(Recording, "GET", _recording(recording_id))
+
+    async def create_clip(self, recording_id: str, name: str, start: datetime, end: datetime) -> Recording:
+        """Cut a clip; it is being made when this returns."""
+        fields = {"name": name, "start": start.isoformat(), "end": end.isoformat()}
+        return await self._create(Recording, f"{_recording(recording_id)}/clips", fields)
+
+    async def delete_recording(self, recording_id: str) -> None:
+        await self._transport.request("DELETE", _recording(recording_id))
+
+    async def download(self, recording_id: str, rendition: str | None = None) -> AsyncIterator[bytes]:
+        """One MP4 file, in pieces."""
+        ticket = await self._transport.request("POST", f"{_recording(recording_id)}/play")
+        query = f"?rendition={quote(rendition, safe='')}" if rendition else ""
+        async with self._transport.stream(f"{ticket['download_url']}{query}") as response:
+            async for chunk in response.aiter_bytes():
+                yield chunk
 
     async def choose_input(self, channel: str, select: str) -> Channel:
         """Show this input from now on: `main`, `backup`, or `auto` for what the channel's policy says."""
@@ -302,3 +337,7 @@ def _unexpected(path: str, why: str) -> WorldBroke:
         f"{path} answered in a shape this client does not know: {why}.",
         hint="Client and cloud may be of different versions: compare `skyriver version` with `skyriver status`.",
     )
+
+
+def _recording(recording_id: str) -> str:
+    return f"/v1/recordings/{quote(recording_id, safe='')}"

@@ -298,3 +298,34 @@ class Overview(Answer):
     sites: list[dict[str, Any]] = Field(default_factory=list)
     channels: list[dict[str, Any]] = Field(default_factory=list)
     totals: dict[str, Any] = Field(default_factory=dict)
+
+
+class Gap(Answer):
+    """A stretch that was not recorded."""
+
+    start: datetime
+    end: datetime
+
+
+class Recording(Answer):
+    """A show as it was recorded, or a clip."""
+
+    id: str
+    channel_id: str
+    name: str
+    kind: str
+    state: str
+    start: datetime
+    end: datetime | None = None
+    duration_ms: int = 0
+    size_bytes: int = 0
+    gaps: list[Gap] = Field(default_factory=list)
+
+
+class RecordingSettings(Answer):
+    """How a channel is recorded."""
+
+    enabled: bool
+    retention_days: int
+    dvr_minutes: int
+    renditions: str

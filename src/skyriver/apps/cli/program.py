@@ -19,6 +19,7 @@ from skyriver.apps.cli.commands import (
     machines,
     people,
     push,
+    recordings,
     relaying,
     tenants,
     watch,
@@ -60,6 +61,7 @@ app.add_typer(alarms.app, name="alarms")
 app.add_typer(webhooks.app, name="webhooks")
 channels.app.add_typer(relaying.pulls, name="pull")
 app.add_typer(relaying.destinations, name="destination")
+app.add_typer(recordings.app, name="recording")
 app.add_typer(machines.sites, name="site")
 app.add_typer(machines.nodes, name="node")
 app.add_typer(tenants.tenants, name="tenant")
