@@ -85,7 +85,8 @@ def test_every_core_node_has_a_station_that_carries_only_its_channels() -> None:
     state = observed(node("n1", workloads=(origin_on("n1"),)), node("n2"), node("e1", role="edge"))
     channels = [channel(f"ch_{i}") for i in range(40)]
     intents = by_name(plan_live(channels, state, now=NOW))
-    assert set(intents) == {"live.station/n1", "live.station/n2", "live.delivery/e1"}
+    stations, doors_out = {"live.station/n1", "live.station/n2"}, {"live.delivery/e1", "live.whep/n1", "live.whep/n2"}
+    assert set(intents) == stations | doors_out
     carried = [
         {(c["channel_id"], c["input"]) for c in intents[f"live.station/{n}"].spec["channels"]} for n in ("n1", "n2")
     ]
@@ -238,3 +239,18 @@ def test_a_backup_publisher_keeps_its_node_while_it_sends() -> None:
     intents = by_name(plan_live([plan], observed(node("n1"), node("n2")), now=NOW))
     assert [c["input"] for c in intents["live.station/n2"].spec["channels"]] == ["backup", "main"]
     assert intents["live.station/n1"].spec["channels"] == []
+
+
+def test_a_station_is_told_of_browsers_that_may_publish_and_reads_only_where_there_are_some() -> None:
+    state = observed(node("n1", workloads=(origin_on("n1"),)))
+    browsing, quiet = channel("ch_1", tickets=(("pt_1", "main"), ("pt_2", "backup"))), channel("ch_2")
+    entries = by_name(plan_live([browsing, quiet], state, now=NOW))["live.station/n1"].spec["channels"]
+    told = {(e["channel_id"], e["input"]): e.get("tickets") for e in entries}
+    assert told == {
+        ("ch_1", "main"): [{"ticket_id": "pt_1", "input": "main"}],
+        ("ch_1", "backup"): [{"ticket_id": "pt_2", "input": "backup"}],
+        ("ch_2", "main"): None,
+        ("ch_2", "backup"): None,
+    }
+    grants = {e.get("contributions_grant") for e in entries if e["channel_id"] == "ch_1"}
+    assert grants == {"live.station/n1|ingest/ch_1|()|('',)"}

@@ -45,7 +45,8 @@ async def test_intents_know_the_settings_and_the_feeders_key(
         assert service.intents is not None
         async with store.session() as session:
             intents = {intent.name: intent for intent in await service.intents(session, observed)}
-    assert set(intents) == {"live.station/n1", f"live.feeder/{channel_id}", "live.delivery/e1", "live.delivery/e2"}
+    of_nodes = {"live.station/n1", "live.whep/n1", "live.delivery/e1", "live.delivery/e2"}
+    assert set(intents) == of_nodes | {f"live.feeder/{channel_id}"}
     assert intents["live.station/n1"].spec["rtmp_port"] == 2935
     feeder = intents[f"live.feeder/{channel_id}"].spec
     assert feeder["rtmp_url"] == "rtmp://127.0.0.1:2935/live"

@@ -23,12 +23,13 @@ KINDS: dict[str, str] = {
     "live.transcoder": "skyriver.services.live.workloads.transcoder:main",
     "live.recorder": "skyriver.services.live.workloads.recorder:main",
     "live.delivery": "skyriver.services.live.workloads.delivery:main",
+    "live.whep": "skyriver.services.live.workloads.whep:main",
     "live.pull": "skyriver.services.live.workloads.pull:main",
     "live.push": "skyriver.services.live.workloads.push:main",
     "live.feeder": "skyriver.services.live.workloads.feeder:main",
 }
 
-ON_UVLOOP = frozenset({"live.delivery"})
+ON_UVLOOP = frozenset({"live.delivery", "live.whep"})
 """Kinds whose work is sockets of their own: uvloop serves them at less than half the cost."""
 
 

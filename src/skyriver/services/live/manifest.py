@@ -25,6 +25,7 @@ from skyriver.services.live.intents import FEEDER, STATION, TRANSCODER, plan_liv
 from skyriver.services.live.intents.delivery import DELIVERY
 from skyriver.services.live.intents.recorder import RECORDER, read_recordings, recorder_intents
 from skyriver.services.live.intents.relaying import PULL, PUSH, read_relays, relay_intents
+from skyriver.services.live.intents.whep import WHEP
 from skyriver.services.live.meters import METERS
 from skyriver.services.live.observe import Live
 from skyriver.services.live.recordings.keeper import Keeper
@@ -94,7 +95,7 @@ def live_service(find_cloud: Callable[[Runtime], Cloud] = cloud_of) -> Service:
     return Service(
         name="live",
         routers=api.ROUTERS,
-        workload_kinds=(STATION, TRANSCODER, RECORDER, DELIVERY, FEEDER, PULL, PUSH),
+        workload_kinds=(STATION, TRANSCODER, RECORDER, DELIVERY, WHEP, FEEDER, PULL, PUSH),
         meters=METERS,
         intents=process.intents,
         open=process.open,

@@ -12,6 +12,7 @@ from skyriver.platform.workloads.model import ObservedState
 from skyriver.services.live.cloud import Cloud
 from skyriver.services.live.eyes.beacons import BEACON_KEY, BeaconTokens
 from skyriver.services.live.intents.delivery import delivery_name
+from skyriver.services.live.intents.whep import whep_url
 from skyriver.services.live.model import ChannelState, space_of
 from skyriver.services.live.records import ChannelRecord
 from skyriver.services.live.shapes.watching import EdgeShape, HlsShape, WatchTicket
@@ -53,6 +54,7 @@ def issue_ticket(
         state=state,
         edges=_edge_shapes(edges),
         hls=_hls_shapes(edges, cloud.observed, channel.id, grant.token),
+        whep_url=whep_url(channel.id, cloud.observed),
         latency_target_ms=LATENCY_TARGET_MS,
     )
 

@@ -12,6 +12,7 @@ from skyriver.services.live.intents.feeder import feeder_intent
 from skyriver.services.live.intents.homes import backup_node, core_nodes, home_node
 from skyriver.services.live.intents.station import Doors, station_intent
 from skyriver.services.live.intents.transcoder import transcoder_intents
+from skyriver.services.live.intents.whep import whep_intents
 from skyriver.services.live.model import InputName
 
 DOORS = Doors()
@@ -37,7 +38,7 @@ def plan_live(
         home = homes[channel.channel_id][InputName.MAIN]
         if channel.feeder is not None and home is not None:
             intents.append(feeder_intent(channel, channel.feeder, home, observed, doors))
-    return intents + delivery_intents(observed)
+    return intents + delivery_intents(observed) + whep_intents(observed)
 
 
 def homes_of(channel: ChannelPlan, observed: ObservedState) -> dict[InputName, ObservedNode | None]:

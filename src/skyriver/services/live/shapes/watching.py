@@ -50,5 +50,8 @@ class WatchTicket(BaseModel):
     state: ChannelState
     edges: list[EdgeShape]
     hls: list[HlsShape] = Field(description="Best first; empty where nothing is delivered over HTTP.")
+    whep_url: str | None = Field(
+        description="For WebRTC players by WHEP, with the grant as bearer token; null without."
+    )
     latency_target_ms: int
     beacon_token: str = Field(description="For POST /v1/public/beacons: how the viewing is going.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
 import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from skyriver.services.live.webrtc.http_port import HttpPort, Request, Response
 from skyriver.services.live.webrtc.udp_port import Peer, UdpPort
 
 OFFER, FRAGMENT = "application/sdp", "application/trickle-ice-sdpfrag"
-TICK_S = 0.02
+TICK_S, IDLE_TICK_S = 0.02, 0.1
 
 
 class Session(Protocol):
@@ -61,6 +62,7 @@ class SignallingServer(ABC, Generic[S]):
 
     Args:
         host, port: where to listen, on TCP for signalling and on the UDP port of the same number; 0 takes free ones.
+        advertise_host: the address in candidates, where it is another than the one to listen on.
         tls: HTTPS instead of HTTP.
     """
 
@@ -73,12 +75,15 @@ class SignallingServer(ABC, Generic[S]):
         max_offer_bytes: int,
         monotonic: Callable[[], float],
         tls: ssl.SSLContext | None = None,
+        advertise_host: str = "",
     ) -> None:
         self.sessions: dict[str, S] = {}
         self.udp = UdpPort(host, port)
         self.context: SSL.Context
         self.monotonic = monotonic
         self._path = path
+        self._advertise_host = advertise_host
+        self._candidate_host = ""
         self._identity = Identity.make()
         self.context = self._identity.context()
         self._http = HttpPort(self._answer, host=host, port=port, max_body_bytes=max_offer_bytes, tls=tls)
@@ -100,6 +105,7 @@ class SignallingServer(ABC, Generic[S]):
             WorldBroke (code `port_taken`): another program has one of them.
         """
         await self.udp.open()
+        self._candidate_host = await _address(self._advertise_host) or self.udp.host
         try:
             await self._http.open()
         except BaseException:
@@ -123,7 +129,7 @@ class SignallingServer(ABC, Generic[S]):
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(TICK_S if self.sessions else IDLE_TICK_S)
             now_s = self.monotonic()
             for session in tuple(self.sessions.values()):
                 session.tick(now_s)
@@ -154,7 +160,11 @@ class SignallingServer(ABC, Generic[S]):
         self.sessions[session.session_id] = session
         self.udp.join(session.peer)
         transport = sdp.Transport(
-            self.udp.host, self.udp.port, session.peer.fragment, session.peer.password, self._identity.fingerprint
+            self._candidate_host,
+            self.udp.port,
+            session.peer.fragment,
+            session.peer.password,
+            self._identity.fingerprint,
         )
         text = sdp.answer(session.offer, begun.accepted, transport, session_id=secrets.randbits(62))
         return Response(201, text, {"Location": prefix + session.session_id, "ETag": session.etag}, OFFER)
@@ -181,6 +191,17 @@ class SignallingServer(ABC, Generic[S]):
         if any(fragment != session.offer.ice_fragment for fragment in fragments):
             return Response(422, "ICE is not restarted here. Begin a new session.")
         return Response(204)
+
+
+async def _address(host: str) -> str:
+    """The IP address of a host, since a candidate may not be a name; empty without one."""
+    if not host:
+        return ""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+    except OSError:
+        return ""
+    return str(found[0][4][0])
 
 
 def unauthorised(text: str) -> Response:
