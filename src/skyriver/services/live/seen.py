@@ -28,6 +28,7 @@ class SeenInput:
     site: str
     node_id: str
     active: bool
+    """Whether the transcoder says that this is what viewers see."""
     delay_ms: float | None
 
     def shape(self) -> dict[str, Any]:
@@ -53,8 +54,9 @@ class Seen:
 
     @property
     def active(self) -> SeenInput | None:
-        """The input that viewers see."""
-        return next((seen for seen in self.inputs.values() if seen.active), None)
+        """The input that viewers see, or will see as far as can be told: the first one until a transcoder says more."""
+        told = (seen for seen in self.inputs.values() if seen.active)
+        return next(told, next(iter(self.inputs.values()), None))
 
     @property
     def input(self) -> Input | None:
@@ -86,11 +88,10 @@ def see(channel_id: str, life: Life, observed: ObservedState) -> Seen:
     transcoder = _transcoder(channel_id, observed)
     told = str(transcoder.metrics.get("active", "")) if transcoder else ""
     present = [name for name in InputName if life.present(name)]
-    shown = next((name for name in present if name.value == told), present[0] if present else None)
     viewers_by_site, egress_bps = _audience(space_of(channel_id), observed)
     return Seen(
         state=life.state,
-        inputs={name: _input(channel_id, name, life, observed, active=name is shown) for name in present},
+        inputs={name: _input(channel_id, name, life, observed, active=name.value == told) for name in present},
         on_slate=told == SLATE and life.wants_transcoder,
         viewers_by_site=viewers_by_site,
         egress_bps=egress_bps,

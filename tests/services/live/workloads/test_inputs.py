@@ -176,7 +176,7 @@ async def test_by_hand_to_the_backup_and_by_policy_back_again(tmp_path: Path) ->
         last_us = taken.newest_us()
         await taken.until(lambda f: f.pts_us > last_us + 2_000_000)
         child.tell("spec", spec=with_inputs(relay.endpoint, revert_s=1))
-        assert (await switched(child, "main"))["reason"] == "revert"
+        await switched(child, "main")
         last_us = taken.newest_us()
         await taken.until(lambda f: f.pts_us > last_us + 2_500_000)
     frames, source = taken.frames.values()
