@@ -342,7 +342,11 @@ async def test_viewers_of_a_running_show_go_back_as_far_as_they_may(scene: Scene
     await scene.red.patch(f"/v1/channels/{scene.channel_id}", json={"public": True})
     public = "/v1/public/red/main-stage/dvr"
     assert problem(await scene.anybody.post(public)) == (409, "nothing_recorded")
-    await scene.recorded(ended=False)
+    await scene.red.patch(f"/v1/channels/{scene.channel_id}/recording", json={"enabled": True})
+    await scene.on_air()
+    [row] = await scene.rows()
+    await take(scene.objects, row.id, scene.tmp_path / "node", ended=False)
+    await scene.on_air(recorder(row.id))
     ticket = (await scene.anybody.post(public)).json()
     assert ticket["download_url"] is None
     playlist = await scene.anybody.get(ticket["hls_url"].replace("index.m3u8", "180p/index.m3u8"))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import event, select
+from sqlalchemy import delete, event, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -229,8 +229,7 @@ class Keeper:
         for row in marked:
             await delete_prefix(self.objects, root(row.id))
             async with self._store.transaction() as session:
-                if (gone := await session.get(RecordingRecord, row.id)) is not None:
-                    await session.delete(gone)
+                await session.execute(delete(RecordingRecord).where(RecordingRecord.id == row.id))
 
     async def _make(self, clip: RecordingRecord) -> None:
         if clip.source_id is None or clip.clip_from_us is None or clip.clip_to_us is None:
