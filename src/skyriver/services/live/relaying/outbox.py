@@ -17,6 +17,7 @@ from skyriver.services.live.relaying.flv import AUDIO_TAG, DATA_TAG, VIDEO_TAG, 
 WAITING_BYTES_MAX = 8 << 20
 WAITING_US_MAX = 5_000_000
 """Media time between the oldest and the newest that waits: a retransmission or two fits, a dead line does not."""
+FRESH_US = 1_000_000
 OTHER_TRACK_WITHIN_S = 0.3
 """How long a tag waits for the other track to have come as far: renditions are this much behind their sound."""
 
@@ -40,6 +41,7 @@ class Outbox:
         self._newest_us = 0
         self._heard_s = {VIDEO_TAG: -OTHER_TRACK_WITHIN_S, AUDIO_TAG: -OTHER_TRACK_WITHIN_S}
         self._waiting_for_keyframe = True
+        self._taken = False
         self._arrived = asyncio.Event()
         self.has_video = True
         self.counters = OutboxCounters()
@@ -49,8 +51,13 @@ class Outbox:
         self._headers.pop(kind, None)
 
     def restart(self) -> None:
-        """A far side was (re)connected: drop what waits, begin at the next keyframe."""
-        self._drop()
+        """A far side was (re)connected: drop what waits, begin at the next keyframe.
+
+        What has only just begun to wait is kept: it begins at a keyframe, and a film should not lose its first second.
+        """
+        heads = [queue[0][0].dts_us for queue in self._queues.values() if queue]
+        if self._taken or not heads or self._newest_us - min(heads) > FRESH_US:
+            self._drop()
 
     def put(self, tag: Tag) -> None:
         """One tag. A header is sent now, and again to each far side before its first frame."""
@@ -96,6 +103,7 @@ class Outbox:
         queue = min(heads, key=lambda queue: queue[0][0].dts_us)
         tag, _ = queue.popleft()
         self._bytes -= len(tag.body)
+        self._taken = True
         return tag, None
 
     def _queue(self, tag: Tag) -> None:
@@ -111,4 +119,5 @@ class Outbox:
             self.counters.tags_dropped += len(queue)
             queue.clear()
         self._bytes = 0
+        self._taken = False
         self._waiting_for_keyframe = True
