@@ -40,6 +40,13 @@ def relay(role: str, node_id: str, **metrics: Any) -> ObservedWorkload:
     )
 
 
+def delivery(node_id: str, load: float = 0.0, **metrics: Any) -> ObservedWorkload:
+    """Delivery over HTTP at an edge."""
+    return workload(
+        "live.delivery", node_id, ready={"url": f"http://{node_id}.test:4445"}, metrics={"load": load, **metrics}
+    )
+
+
 def station(
     node_id: str, publishing: Sequence[str] = (), carries: Sequence[str] = (), codec: str = "avc3.64001f"
 ) -> ObservedWorkload:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from skyriver.services.live.observe import Live
 from skyriver.services.live.srt_passphrases import PassphraseSeal
 from skyriver.services.live.stations import key_sha256
 from tests.clouds import Cloud, open_cloud
-from tests.services.live.hand_cloud import HandCloud, node, relay, small_cloud, station, transcoder
+from tests.services.live.hand_cloud import HandCloud, delivery, node, relay, small_cloud, station, transcoder
 
 
 @dataclass
@@ -48,6 +48,16 @@ class Scene:
         assert answer.status_code == 201, answer.text
         created: dict[str, Any] = answer.json()
         return created
+
+
+def deliver_at_edges(hand: HandCloud, **load: float) -> None:
+    """Delivery over HTTP at these edge nodes, each with its load."""
+    hand.nodes = tuple(
+        replace(node, workloads=(*(w for w in node.workloads if w.kind == "relay"), delivery(node.id, load[node.id])))
+        if node.id in load
+        else node
+        for node in hand.nodes
+    )
 
 
 @pytest.fixture
@@ -343,6 +353,37 @@ class TestWatching:
         assert {problem(answer) for answer in refused} == {(404, "channel_not_found")}
         await scene.red.patch("/v1/channels/open", json={"public": False})
         assert problem(await scene.anybody.post("/v1/public/red/open/watch")) == (404, "channel_not_found")
+
+    async def test_nodes_that_deliver_over_http_are_named_in_the_order_of_edges(self, scene: Scene) -> None:
+        channel = (await scene.create(slug="open", public=True))["channel"]
+        assert (await scene.red.post("/v1/channels/open/watch")).json()["hls"] == []
+        assert problem(await scene.anybody.get("/v1/public/red/open/hls.m3u8")) == (503, "not_delivered")
+        deliver_at_edges(scene.hand, e1=0.2, e2=0.1)
+        ticket = (await scene.red.post("/v1/channels/open/watch", json={"viewer": "me"})).json()
+        assert [one["node_id"] for one in ticket["hls"]] == [edge["node_id"] for edge in ticket["edges"]]
+        path = f"/hls/{ticket['grant']}/{channel['id']}"
+        first = ticket["hls"][0]
+        assert first["url"] == f"http://{first['node_id']}.test:4445{path}/index.m3u8"
+        assert first["dash_url"] == f"http://{first['node_id']}.test:4445{path}/manifest.mpd"
+        deliver_at_edges(scene.hand, **{first["node_id"]: 0.95})
+        ticket = (await scene.red.post("/v1/channels/open/watch", json={"viewer": "me"})).json()
+        assert ticket["hls"][-1]["node_id"] == first["node_id"], "what is full comes last"
+
+    @pytest.mark.parametrize(
+        ("link", "leads_to"), [("hls.m3u8", "index.m3u8"), ("hls", "index.m3u8"), ("dash.mpd", "manifest.mpd")]
+    )
+    async def test_a_public_channel_has_links_for_plain_players(self, scene: Scene, link: str, leads_to: str) -> None:
+        channel = (await scene.create(slug="open", public=True))["channel"]
+        await scene.create(slug="closed")
+        deliver_at_edges(scene.hand, e1=0.1, e2=0.1)
+        answer = await scene.anybody.get(f"/v1/public/red/open/{link}")
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (307, "no-store")
+        _, _, _, _, grant, channel_id, name = answer.headers["Location"].split("/")
+        assert (channel_id, name) == (channel["id"], leads_to)
+        space = f"live/{channel['id']}"
+        granted = Verifier(scene.cloud.runtime.get(GrantKeys).jwks()).verify(grant, space)
+        assert timedelta(hours=11) < granted.expires_at - utc_now() <= timedelta(hours=12), "a day's show"
+        assert problem(await scene.anybody.get(f"/v1/public/red/closed/{link}")) == (404, "channel_not_found")
 
     async def test_one_address_cannot_ask_for_ever(self, scene: Scene) -> None:
         await scene.create(slug="open", public=True)
