@@ -43,6 +43,7 @@ class Outbox:
         self._waiting_for_keyframe = True
         self._taken = False
         self._arrived = asyncio.Event()
+        self._emptied = asyncio.Event()
         self.has_video = True
         self.counters = OutboxCounters()
 
@@ -89,10 +90,15 @@ class Outbox:
             except TimeoutError:
                 pass  # the other track has not come: what waits for it goes alone
 
+    async def drained(self) -> None:
+        """Wait until everything was taken and the taker has come back for more."""
+        await self._emptied.wait()
+
     def _next(self) -> tuple[Tag | None, float | None]:
         """What may leave now; else how long to wait at most (None: until something comes)."""
         heads = [queue for queue in self._queues.values() if queue]
         if not heads:
+            self._emptied.set()
             return None, None
         if len(heads) == 1:
             other = AUDIO_TAG if heads[0][0][0].kind != AUDIO_TAG else VIDEO_TAG
@@ -112,6 +118,7 @@ class Outbox:
         self._heard_s[kind] = self._now()
         self._bytes += len(tag.body)
         self._newest_us = tag.dts_us
+        self._emptied.clear()
         self._arrived.set()
 
     def _drop(self) -> None:

@@ -10,6 +10,7 @@ made anew; if the source ends, the push ends with it, so that the station knows 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from dataclasses import asdict, dataclass, field
@@ -35,6 +36,7 @@ from skyriver.services.live.relaying.status import RelayState, RelayStatus, Retr
 
 SOURCE_RETRY_MAX_S = 15.0
 DOOR_RETRY_MAX_S = 3.0
+LAST_WORDS_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -170,6 +172,9 @@ class Pull:
                     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
                     if pushing.done():
                         await pushing
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(LAST_WORDS_S):
+                            await outbox.drained()  # the end of a film belongs to it
                 finally:
                     pushing.cancel()
                     await asyncio.gather(pushing, return_exceptions=True)
