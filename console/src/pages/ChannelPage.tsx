@@ -17,6 +17,7 @@ import { Embed } from "../parts/Embed";
 import { Incidents } from "../parts/Incidents";
 import { Ingest } from "../parts/Ingest";
 import { Nothing } from "../parts/Nothing";
+import { InputSettings } from "../parts/InputSettings";
 import { Numbers } from "../parts/Numbers";
 import { PageHead } from "../parts/PageHead";
 import { Player } from "../parts/Player";
@@ -102,7 +103,7 @@ export default function ChannelPage({ slug }: { slug: string }) {
         )}
         {channel && (
           <Grid.Col span={12}>
-            <Details channel={channel} />
+            <Details channel={channel} onChange={setChannel} />
           </Grid.Col>
         )}
       </Grid>
@@ -146,6 +147,9 @@ function Head({ channel, onChange }: { channel: Channel; onChange: (channel: Cha
         </Button>
         {may("member") && (
           <>
+            <Button component={Link} href={`/studio/${channel.slug}`} variant="light" size="xs">
+              {t("studio_link")}
+            </Button>
             <Button variant="default" size="xs" loading={action.busy} onClick={() => action.run("publish")}>
               {t(channel.public ? "make_private" : "make_public")}
             </Button>
@@ -231,7 +235,7 @@ function Source({ input }: { input: ChannelInput }) {
   );
 }
 
-function Details({ channel }: { channel: Channel }) {
+function Details({ channel, onChange }: { channel: Channel; onChange: (channel: Channel) => void }) {
   const t = useText();
   const { me } = useSession();
   const [secret, setSecret] = useState<string>();
@@ -241,6 +245,7 @@ function Details({ channel }: { channel: Channel }) {
         <Tabs.List mb="md">
           <Tabs.Tab value="ingest">{t("ingest")}</Tabs.Tab>
           <Tabs.Tab value="keys">{t("stream_keys")}</Tabs.Tab>
+          <Tabs.Tab value="inputs">{t("inputs_tab")}</Tabs.Tab>
           <Tabs.Tab value="embed">{t("embed")}</Tabs.Tab>
         </Tabs.List>
         <Tabs.Panel value="ingest">
@@ -248,6 +253,9 @@ function Details({ channel }: { channel: Channel }) {
         </Tabs.Panel>
         <Tabs.Panel value="keys">
           <StreamKeys channelId={channel.id} onSecret={setSecret} />
+        </Tabs.Panel>
+        <Tabs.Panel value="inputs">
+          <InputSettings channel={channel} onChange={onChange} />
         </Tabs.Panel>
         <Tabs.Panel value="embed">
           <Embed channel={channel} tenantSlug={me?.tenant.slug ?? ""} />

@@ -2,6 +2,7 @@
 
 import { Alert, Badge, Button, Card, Grid, Group, NativeSelect, Progress, SegmentedControl, Stack, Text } from "@mantine/core";
 import { useCallback, useEffect, useRef, useState } from "react";
+import { Link } from "wouter";
 import { request } from "../api/client";
 import { useChannelEvent, useIncidents } from "../api/live";
 import type { Channel } from "../api/types";
@@ -105,7 +106,7 @@ function Room({ channel }: { channel: Channel }) {
           </Group>
         }
       >
-        <Button component="a" href={`/channels/${channel.slug}`} variant="default" size="xs">
+        <Button component={Link} href={`/channels/${channel.slug}`} variant="default" size="xs">
           {t("open_channel")}
         </Button>
       </PageHead>
