@@ -232,6 +232,11 @@ export interface SeenInput {
   audio: string;
   since: string;
   delay_ms: number | null;
+  gop_s: number | null;
+  drift_ms: number | null;
+  clock_jumps: number;
+  loss_percent: number | null;
+  rtt_ms: number | null;
 }
 
 export interface ChannelSight {

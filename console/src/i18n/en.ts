@@ -288,7 +288,8 @@ export const en = {
   alarm_bus_down: "Bus unreachable",
   alarm_webhook_failing: "Webhook fails",
   alarm_webhook_disabled: "Webhook disabled",
-  alarm_recorder_gap: "Gap in the recording",
+  alarm_recording_gap: "Gap in the recording",
+  alarm_recording_store: "Recordings cannot be stored",
   wall: "Control room",
   wall_no_room: "No room for another picture",
   wall_viewers: "Viewers: {count}",
@@ -395,6 +396,9 @@ export const en = {
   position: "Position",
   play: "Play",
   pause: "Pause",
+  input_drift: "drift {ms} ms",
+  input_jumps: "clock jumps {count}",
+  input_loss: "loss {percent} %",
 };
 
 export type TextKey = keyof typeof en;

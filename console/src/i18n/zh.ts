@@ -289,7 +289,8 @@ export const zh: Record<TextKey, string> = {
   alarm_bus_down: "总线不可达",
   alarm_webhook_failing: "Webhook 失败",
   alarm_webhook_disabled: "Webhook 已停用",
-  alarm_recorder_gap: "录制有缺口",
+  alarm_recording_gap: "录制有缺口",
+  alarm_recording_store: "录像无法保存",
   wall: "监控墙",
   wall_no_room: "画面数量已达上限",
   wall_viewers: "{count} 位观众",
@@ -396,4 +397,7 @@ export const zh: Record<TextKey, string> = {
   position: "位置",
   play: "播放",
   pause: "暂停",
+  input_drift: "时钟漂移 {ms} ms",
+  input_jumps: "时钟跳变 {count} 次",
+  input_loss: "丢包 {percent} %",
 };

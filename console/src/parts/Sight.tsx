@@ -127,6 +127,15 @@ function InputLine({ input }: { input: SeenInput }) {
       <Text size="xs" c="dimmed">
         {`${input.width}×${input.height} · ${input.fps.toFixed(1)} fps · ${formatBps(input.bitrate_bps)} · ${input.audio || "–"}`}
       </Text>
+      <Text size="xs" c="dimmed">
+        {[
+          input.gop_s != null && `GOP ${input.gop_s.toFixed(1)} s`,
+          input.drift_ms != null && t("input_drift", { ms: input.drift_ms.toFixed(0) }),
+          input.clock_jumps > 0 && t("input_jumps", { count: input.clock_jumps }),
+          input.loss_percent != null && t("input_loss", { percent: input.loss_percent.toFixed(2) }),
+          input.rtt_ms != null && `RTT ${input.rtt_ms.toFixed(0)} ms`,
+        ].filter(Boolean).join(" · ")}
+      </Text>
     </div>
   );
 }

@@ -130,3 +130,21 @@ def test_an_operator_makes_tenants_and_nobody_else_does(run: Run, serving: Servi
     assert len(made["owner_password"]) > 10
     assert run(*words, "--data", serving.data).code == exits.NO_SUCH_THING
     assert "green" in run("tenant", "list", "--data", serving.data).out
+
+
+def test_webhooks_are_made_told_and_removed(run: Run, serving: Serving) -> None:
+    made = run("webhooks", "create", "Mine", "https://hooks.example.com/x", "--event", "alarm.raised",
+               "--data", serving.data, "--json").json  # fmt: skip
+    assert made["secret"].startswith("whsec_")
+    assert "hooks.example.com" in run("webhooks", "list", "--data", serving.data).out
+    assert "alarm.raised" in run("webhooks", "events", "--data", serving.data).out
+    assert "disabled" in run("webhooks", "disable", made["id"], "--data", serving.data).out
+    assert "Enable it first" in run("webhooks", "test", made["id"], "--data", serving.data).err
+    assert run("webhooks", "deliveries", made["id"], "--data", serving.data, "--json").json == []
+    assert run("webhooks", "delete", made["id"], "--yes", "--data", serving.data).code == 0
+    assert run("webhooks", "delete", made["id"], "--yes", "--data", serving.data).code == exits.NO_SUCH_THING
+
+
+def test_alarms_are_listed_and_taken_on(run: Run, serving: Serving) -> None:
+    assert run("alarms", "list", "--state", "all", "--data", serving.data, "--json").json == []
+    assert run("alarms", "ack", "alm_0000000000000000", "--data", serving.data).code == exits.NO_SUCH_THING

@@ -44,7 +44,7 @@ async def show_channel_sight(
     since = minute_of(now) - timedelta(minutes=1)  # the last minute that is whole
     recent = await read_qoe(session, QoeQuery(channel.id, since, since + timedelta(minutes=1), timedelta(minutes=1)))
     report = detector_reports(live.cloud.observed).get(channel.id, {})
-    return channel_sight(live.seen(channel.id), report, recent)
+    return channel_sight(channel.id, live.seen(channel.id), live.cloud.observed, report, recent)
 
 
 @router.get("/channels/{id_or_slug}/qoe", responses=problems(404))

@@ -8,7 +8,8 @@ from typing import Any
 from skyriver.platform.workloads import ObservedState
 from skyriver.services.live.eyes.conditions import states_of
 from skyriver.services.live.eyes.rollup import QoeAnswer
-from skyriver.services.live.seen import Seen
+from skyriver.services.live.intents import STATION
+from skyriver.services.live.seen import Seen, SeenInput
 from skyriver.services.live.shapes.eyes import (
     ChannelSight,
     InputSeen,
@@ -18,7 +19,7 @@ from skyriver.services.live.shapes.eyes import (
     arrivals_shape,
     sound_shape,
 )
-from skyriver.services.live.sight import number
+from skyriver.services.live.sight import input_metrics, number
 
 ELSEWHERE = ("", "")
 
@@ -29,20 +30,38 @@ def site_of(observed: ObservedState, node_id: str) -> tuple[str, str]:
     return (node.site_slug, node.region) if node is not None else ELSEWHERE
 
 
-def channel_sight(seen: Seen, report: Mapping[str, Any], recent: QoeAnswer) -> ChannelSight:
+def _station_metrics(channel_id: str, one: SeenInput, observed: ObservedState) -> Mapping[str, Any]:
+    for station in observed.of_kind(STATION):
+        if station.node_id == one.node_id and (found := input_metrics(station, channel_id, one.name)) is not None:
+            return found
+    return {}
+
+
+def _input(one: SeenInput, metrics: Mapping[str, Any]) -> InputSeen:
+    def told(name: str) -> float | None:
+        return number(metrics, name) if name in metrics else None
+
+    return InputSeen(
+        name=one.name.value,
+        active=one.active,
+        site=one.site,
+        delay_ms=one.delay_ms,
+        gop_s=told("gop_s"),
+        drift_ms=told("drift_ms"),
+        clock_jumps=int(number(metrics, "clock_jumps")),
+        loss_percent=told("loss_percent"),
+        rtt_ms=told("rtt_ms"),
+        **one.shape(),
+    )
+
+
+def channel_sight(
+    channel_id: str, seen: Seen, observed: ObservedState, report: Mapping[str, Any], recent: QoeAnswer
+) -> ChannelSight:
     """What the API shows. `recent`: one whole minute of what players told."""
     minute_ms = 60_000
     return ChannelSight(
-        inputs=[
-            InputSeen(
-                name=one.name.value,
-                active=one.active,
-                site=one.site,
-                delay_ms=one.delay_ms,
-                **one.shape(),
-            )
-            for one in seen.inputs.values()
-        ],
+        inputs=[_input(one, _station_metrics(channel_id, one, observed)) for one in seen.inputs.values()],
         on_slate=seen.on_slate,
         arrivals=arrivals_shape(report),
         sound=sound_shape(report),

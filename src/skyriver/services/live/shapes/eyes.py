@@ -70,6 +70,11 @@ class InputSeen(BaseModel):
     audio: str
     since: datetime
     delay_ms: float | None = Field(description="From the picture's time to its leaving the station.")
+    gop_s: float | None = Field(description="Between keyframes, at the station.")
+    drift_ms: float | None = Field(description="How far the publisher's clock has run away from ours since it began.")
+    clock_jumps: int = Field(description="How often the publisher's timestamps jumped.")
+    loss_percent: float | None = Field(description="Packets lost on the way, where the protocol tells (SRT).")
+    rtt_ms: float | None = Field(description="Round trip to the publisher, where the protocol tells (SRT).")
 
 
 class ArrivalsShape(BaseModel):
