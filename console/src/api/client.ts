@@ -65,6 +65,18 @@ export async function request<T>(path: string, options: RequestOptions = {}): Pr
   return response.status === 204 ? (undefined as T) : ((await response.json()) as T);
 }
 
+/** A file as the request's body, under its own type.
+ * @throws ApiError */
+export async function sendFile(path: string, file: File): Promise<void> {
+  const response = await fetch(path, {
+    method: "PUT",
+    credentials: "same-origin",
+    headers: { "X-Skyriver-Csrf": "1", "Content-Type": file.type },
+    body: file,
+  });
+  if (!response.ok) throw await errorOf(response);
+}
+
 /** One page of a list. */
 export function page<T>(path: string, cursor?: string | null, signal?: AbortSignal): Promise<Page<T>> {
   const mark = path.includes("?") ? "&" : "?";

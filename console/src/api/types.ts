@@ -64,7 +64,10 @@ export interface Channel {
   profile: string;
   state: ChannelState;
   created_at: string;
-  ingest: IngestUrls;
+  /** The doors of the main input, and those of the backup. */
+  ingest: IngestUrls & { backup?: IngestUrls };
+  input_revert_s: number;
+  slate_minutes: number;
   input: ChannelInput | null;
   viewers: number;
   renditions: { name: string; width: number; height: number; bitrate_bps: number }[];
@@ -77,6 +80,7 @@ export interface Channel {
 export interface StreamKey {
   id: string;
   name: string;
+  input: string;
   srt_encrypted: boolean;
   created_at: string;
 }

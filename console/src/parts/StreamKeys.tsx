@@ -87,6 +87,7 @@ export function StreamKeys({ channelId, onSecret }: Props) {
             cell: (key) => (
               <Text size="sm">
                 {key.name}
+                {key.input === "backup" && <Badge ml="xs" size="sm" variant="outline">{t("input_backup")}</Badge>}
                 {key.srt_encrypted && <Badge ml="xs" size="sm" variant="light">{t("srt_encrypted")}</Badge>}
               </Text>
             ),
