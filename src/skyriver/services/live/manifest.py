@@ -80,7 +80,7 @@ class LiveProcess:
         passphrase = self._passphrases.read if self._passphrases else lambda _key: None
         plans = await read_plans(session, feeder_key, passphrase)
         now, doors = utc_now(), self._settings.doors
-        intents = plan_live(plans, observed, now=now, doors=doors)
+        intents = plan_live(plans, observed, now=now, doors=doors, store_url=self._store_url)
         if self._relay_seal is not None:
             pulls, pushes = await read_relays(session, self._relay_seal)
             intents += relay_intents(

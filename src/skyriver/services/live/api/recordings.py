@@ -25,6 +25,7 @@ from skyriver.platform.web import (
 )
 from skyriver.services.live import service
 from skyriver.services.live.api.channel_access import Grants, LiveDep, own_channel
+from skyriver.services.live.observe import Live
 from skyriver.services.live.recordings import operations
 from skyriver.services.live.recordings.errors import NothingRecorded
 from skyriver.services.live.recordings.keeper import Keeper
@@ -147,21 +148,25 @@ async def create_clip(
 
 
 @router.post("/recordings/{recording_id}/play", responses=problems(404, 409))
-async def play_recording(recording_id: RecordingId, caller: Caller, session: Reader, grants: Grants) -> PlayTicket:
+async def play_recording(
+    recording_id: RecordingId, caller: Caller, session: Reader, grants: Grants, live: LiveDep
+) -> PlayTicket:
     """Addresses to play, scrub and download a recording, for some hours."""
     recording = await operations.find_recording(session, caller, recording_id)
     if recording.state in (RecordingState.MAKING, RecordingState.FAILED) or not recording.size_bytes:
         raise NothingRecorded
-    return issue_play_ticket(grants, recording)
+    return issue_play_ticket(live.cloud, grants, recording)
 
 
 # --- going back in a running show -----------------------------------------------------------------------------------
 
 
 @router.post("/channels/{id_or_slug}/dvr", responses=problems(404, 409))
-async def rewind_channel(id_or_slug: IdOrSlug, caller: Caller, session: Reader, grants: Grants) -> PlayTicket:
+async def rewind_channel(
+    id_or_slug: IdOrSlug, caller: Caller, session: Reader, grants: Grants, live: LiveDep
+) -> PlayTicket:
     """Addresses to go back in the running show of one of your channels, as far as its viewers may."""
-    return await _rewind(session, grants, await own_channel(session, caller, id_or_slug))
+    return await _rewind(session, live, grants, await own_channel(session, caller, id_or_slug))
 
 
 @router.post("/public/{tenant_slug}/{channel_slug}/dvr", responses=problems(404, 409, 429))
@@ -170,9 +175,9 @@ async def rewind_public_channel(
 ) -> PlayTicket:
     """The same for a public channel, without signing in; at a limited rate per address."""
     live.allowance.take(request.client.host if request.client else "")
-    return await _rewind(session, grants, await service.find_public_channel(session, tenant_slug, channel_slug))
+    return await _rewind(session, live, grants, await service.find_public_channel(session, tenant_slug, channel_slug))
 
 
-async def _rewind(session: AsyncSession, grants: GrantKeys, channel: ChannelRecord) -> PlayTicket:
+async def _rewind(session: AsyncSession, live: Live, grants: GrantKeys, channel: ChannelRecord) -> PlayTicket:
     recording, minutes = await operations.find_running(session, channel)
-    return issue_play_ticket(grants, recording, dvr_minutes=minutes)
+    return issue_play_ticket(live.cloud, grants, recording, dvr_minutes=minutes)

@@ -6,6 +6,7 @@
     /hls/<grant>/<channel>/<track>/init-<hash>.mp4       init segment
     /hls/<grant>/<channel>/<track>/<slot>.m4s            segment
     /hls/<grant>/<channel>/<track>/<slot>.<part>.m4s     part
+    /vod/<grant>/<recording>/...                         a recording, see `recorded`
     /health
 
 The grant stands in the path, so that relative URIs carry it and players need to know nothing of it. Paths are
@@ -33,6 +34,7 @@ from skyriver.services.live.delivery.http import (
     refusal,
     respond,
 )
+from skyriver.services.live.delivery.recorded import RecordedRoutes
 from skyriver.services.live.delivery.ring import Key, PartKey, PlaylistKey, SegmentKey, TrackRing, Waiter
 from skyriver.services.live.delivery.sessions import MAX_WAITING_PER_SESSION, Session, Sessions
 
@@ -96,8 +98,9 @@ class _Blocked:
 class Routes:
     """Answers requests. Belongs to the event loop's thread."""
 
-    def __init__(self, sessions: Sessions, find_feed: FindFeed) -> None:
+    def __init__(self, sessions: Sessions, find_feed: FindFeed, recorded: RecordedRoutes | None = None) -> None:
         self._sessions = sessions
+        self._recorded = recorded
         self._find_feed = find_feed
         self._playlists: dict[TrackRing, _Cached] = {}
 
@@ -114,8 +117,12 @@ class Routes:
             return PREFLIGHT
         if words[1:] == ["health"]:
             return respond(request, _HEALTHY)
-        if not 5 <= len(words) <= 6 or words[1] != "hls":
+        if not 5 <= len(words) <= 6 or words[1] not in ("hls", "vod"):
             return _UNKNOWN
+        if words[1] == "vod":
+            if self._recorded is None:
+                return _UNKNOWN
+            return self._recorded.handle(request, connection, words[2], words[3], "/".join(words[4:]))
         try:
             session = self._sessions.enter(words[2], words[3])
         except SkyriverError as error:

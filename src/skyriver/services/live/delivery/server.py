@@ -12,8 +12,9 @@ import logging
 import resource
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 from skyriver.fabric import Endpoint
 from skyriver.fabric.certificates import Certificate
@@ -24,9 +25,11 @@ from skyriver.kernel.errors import WorldBroke
 from skyriver.services.live.delivery.connection import Connection
 from skyriver.services.live.delivery.feed import ChannelFeed
 from skyriver.services.live.delivery.http import Request, Response, refusal
+from skyriver.services.live.delivery.recorded import RecordedRoutes
 from skyriver.services.live.delivery.routes import Routes
 from skyriver.services.live.delivery.sessions import Sessions
 from skyriver.services.live.model import space_of
+from skyriver.services.live.vod.source import VodSource
 
 MAX_CONNECTIONS = 8192
 MAX_FEEDS = 256
@@ -72,6 +75,7 @@ class DeliveryServer:
 
     Args:
         grant: a service grant for the spaces of all channels, asked for at each dial.
+        recordings: where recordings are read from; None: this node cannot reach them.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class DeliveryServer:
         relays: tuple[Endpoint, ...],
         grant: Callable[[], str],
         *,
+        recordings: VodSource | None = None,
         on_usage: Callable[[Usage], None] = lambda usage: None,
         on_metrics: Callable[[Metrics], None] = lambda metrics: None,
     ) -> None:
@@ -87,7 +92,8 @@ class DeliveryServer:
         self._relays = relays
         self._grant = grant
         self._on_metrics = on_metrics
-        self._routes = Routes(self.sessions, self._feed)
+        recorded = RecordedRoutes(recordings, self.sessions, self._spawn) if recordings is not None else None
+        self._routes = Routes(self.sessions, self._feed, recorded)
         self._feeds: dict[str, _Running] = {}
         self._connections: set[Connection] = set()
         self._tasks: asyncio.TaskGroup | None = None
@@ -176,6 +182,10 @@ class DeliveryServer:
             self._late_gone += sum(track.late_parts for track in feed.tracks.values())
 
     # -- time ------------------------------------------------------------------------------------------------------
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        assert self._tasks is not None, "requests come while the server runs"
+        return self._tasks.create_task(work)
 
     async def _tick(self) -> None:
         last_s, last_cpu_s, next_usage_s = monotonic_s(), time.process_time(), monotonic_s() + USAGE_EVERY_S

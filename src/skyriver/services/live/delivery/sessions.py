@@ -16,6 +16,7 @@ from skyriver.kernel.clock import monotonic_s, utc_now
 from skyriver.kernel.errors import NotAllowed, NotAuthenticated, SkyriverError, TooMany
 from skyriver.kernel.ids import new_id
 from skyriver.services.live.model import BROADCAST, space_of
+from skyriver.services.live.recordings.model import vod_space
 
 MAX_SESSIONS = 20_000
 IDLE_S = 15.0
@@ -28,11 +29,11 @@ SOURCE_PREFIX = "hls"
 class Session:
     """One grant in use. `rendition` is the video track that was asked for last."""
 
-    def __init__(self, grant: Grant, channel_id: str, now_s: float, now: datetime) -> None:
+    def __init__(self, grant: Grant, channel_id: str, space: str, now_s: float, now: datetime) -> None:
         self.session_id = f"{SOURCE_PREFIX}/{new_id('se')}"
         self.grant = grant
         self.channel_id = channel_id
-        self.space = space_of(channel_id)
+        self.space = space
         self.expires_at_s = grant.expires_at.timestamp()
         self.rendition = ""
         self.seen_at_s = now_s
@@ -88,23 +89,30 @@ class Sessions:
             NotAuthenticated, NotAllowed: the grant is not valid now, or not for this channel.
             TooMany: there is no room.
         """
+        return self._enter(token, channel_id, space_of(channel_id), BROADCAST)
+
+    def enter_recording(self, token: str, recording_id: str) -> Session:
+        """The same for a recording; how much of it the grant allows is the caller's to look at."""
+        return self._enter(token, "", vod_space(recording_id), None)
+
+    def _enter(self, token: str, channel_id: str, space: str, needed: str | None) -> Session:
         session = self._sessions.get(token)
         if session is None:
-            session = self._open(token, channel_id)
-        elif session.channel_id != channel_id:
-            raise NotAllowed("The grant is for another channel.", code="foreign_space")
+            session = self._open(token, channel_id, space, needed)
+        elif session.space != space:
+            raise NotAllowed("The grant is for another channel or recording.", code="foreign_space")
         elif session.expires_at_s <= time.time():
             raise NotAuthenticated("The grant has expired.", hint="Ask the API for a new one.", code="grant_expired")
         session.seen_at_s = monotonic_s()
         return session
 
-    def _open(self, token: str, channel_id: str) -> Session:
-        grant = self.verifier.verify(token, space_of(channel_id))
-        if not grant.may_get(BROADCAST):
+    def _open(self, token: str, channel_id: str, space: str, needed: str | None) -> Session:
+        grant = self.verifier.verify(token, space)
+        if needed is not None and not grant.may_get(needed):
             raise NotAllowed("The grant does not allow to watch this channel.")
         if len(self._sessions) >= MAX_SESSIONS:
             raise TooMany("This edge has as many viewers as it can carry.", hint="Try the next one.")
-        session = self._sessions[token] = Session(grant, channel_id, monotonic_s(), utc_now())
+        session = self._sessions[token] = Session(grant, channel_id, space, monotonic_s(), utc_now())
         return session
 
     def deny(self, jti: str, until: datetime) -> None:

@@ -10,6 +10,7 @@ from skyriver.platform.workloads.relays import bind_host
 DELIVERY = "live.delivery"
 _ALL_SPACES = "live"
 """Of viewers' spaces (see `model.space_of`): which channel its next viewer wants, an edge cannot know."""
+_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 _DELIVERY_CORES = 0.1
 _DELIVERY_BYTES = 256 * 1024 * 1024
 
@@ -18,12 +19,21 @@ def delivery_name(node_id: str) -> str:
     return f"{DELIVERY}/{node_id}"
 
 
-def delivery_intents(observed: ObservedState) -> list[WorkloadIntent]:
+def delivery_intents(observed: ObservedState, store_url: str = "") -> list[WorkloadIntent]:
     """All of them. They are pinned, as relays are: viewers of a dead node go to the next one."""
-    return [_delivery(node, observed) for node in sorted(observed.nodes, key=lambda n: n.id) if node.role == "edge"]
+    return [
+        _delivery(node, observed, store_url)
+        for node in sorted(observed.nodes, key=lambda n: n.id)
+        if node.role == "edge"
+    ]
 
 
-def _delivery(node: ObservedNode, observed: ObservedState) -> WorkloadIntent:
+def reaches_store(node: ObservedNode, store_url: str) -> bool:
+    """Whether this node can read recordings: S3 from anywhere, a folder on the machine that all of the cloud is on."""
+    return not store_url.startswith("file:") or node.address in _THIS_MACHINE
+
+
+def _delivery(node: ObservedNode, observed: ObservedState, store_url: str) -> WorkloadIntent:
     name = delivery_name(node.id)
     relays = [w for w in node.workloads if w.kind == "relay" and w.spec.get("role") == "edge" and w.ready.get("url")]
     spec: dict[str, Any] = {
@@ -32,6 +42,7 @@ def _delivery(node: ObservedNode, observed: ObservedState) -> WorkloadIntent:
         "relays": [endpoint_of(relay).spec() for relay in sorted(relays, key=lambda w: w.name)],
         "origins": [origin.spec() for origin in observed.origins()],
         "grant": observed.service_grant(name, _ALL_SPACES, put=(), get=("",)),
+        "store": store_url if reaches_store(node, store_url) else "",
     }
     return WorkloadIntent(
         name,

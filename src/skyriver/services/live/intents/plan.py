@@ -19,7 +19,12 @@ DOORS = Doors()
 
 
 def plan_live(
-    channels: Sequence[ChannelPlan], observed: ObservedState, *, now: datetime, doors: Doors = DOORS
+    channels: Sequence[ChannelPlan],
+    observed: ObservedState,
+    *,
+    now: datetime,
+    doors: Doors = DOORS,
+    store_url: str = "",
 ) -> list[WorkloadIntent]:
     """All intents of the service: a station on each core node, transcoders and feeders where they are wanted."""
     homes = {c.channel_id: homes_of(c, observed) for c in channels}
@@ -38,7 +43,7 @@ def plan_live(
         home = homes[channel.channel_id][InputName.MAIN]
         if channel.feeder is not None and home is not None:
             intents.append(feeder_intent(channel, channel.feeder, home, observed, doors))
-    return intents + delivery_intents(observed) + whep_intents(observed)
+    return intents + delivery_intents(observed, store_url) + whep_intents(observed)
 
 
 def homes_of(channel: ChannelPlan, observed: ObservedState) -> dict[InputName, ObservedNode | None]:

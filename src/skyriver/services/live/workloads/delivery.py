@@ -31,11 +31,13 @@ from skyriver.fabric.relay_session import Usage
 from skyriver.kernel.child import ChildChannel
 from skyriver.kernel.clock import utc_now
 from skyriver.kernel.errors import SkyriverError, WorldBroke
+from skyriver.platform.objects import open_store
 from skyriver.services.live.delivery.server import DeliveryServer, Metrics, tls_context
+from skyriver.services.live.vod.source import VodSource
 from skyriver.services.live.workloads.specs import endpoints
 
 CHECK_CERTIFICATE_S = 60.0
-_LISTENING = ("host", "advertise_host", "port")
+_LISTENING = ("host", "advertise_host", "port", "store")
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +60,7 @@ class DeliveryWorkload:
             Verifier(self._jwks),
             _relays(self._spec),
             lambda: str(self._spec["grant"]),
+            recordings=VodSource(open_store(self._spec["store"])) if self._spec.get("store") else None,
             on_usage=self._usage,
             on_metrics=self._metrics,
         )
