@@ -25,25 +25,32 @@ def transport_stream(
     out = io.BytesIO()
     settings = {"output_ts_offset": str(offset_s)} | dict(option.partition("=")[::2] for option in options)
     with av.open(out, "w", format="mpegts", options=settings) as container:
-        streams: list[tuple[av.VideoStream | av.AudioStream, int]] = []
-        if video is not None:
-            quiet = {"x265-params": "log-level=0"} if video == "libx265" else {}
-            picture = container.add_stream(video, rate=FPS, options={"preset": "ultrafast", "bf": "2"} | quiet)
-            assert isinstance(picture, av.VideoStream)
-            picture.width, picture.height = SIZE
-            picture.pix_fmt = "yuv420p"
-            picture.gop_size = FPS
-            streams.append((picture, FPS * SECONDS))
-        if audio is not None:
-            sound = container.add_stream(audio, rate=48_000)
-            assert isinstance(sound, av.AudioStream)
-            sound.layout = "stereo"
-            streams.append((sound, 48_000 * SECONDS // 1152))
-        for stream, count in streams:
-            for number in range(count):
-                container.mux(stream.encode(_picture(number) if isinstance(stream, av.VideoStream) else _tone(number)))
-            container.mux(stream.encode(None))
+        picture = _picture_stream(container, video) if video is not None else None
+        sound = _sound_stream(container, audio) if audio is not None else None
+        if picture is not None:
+            for frame in (*(_picture(number) for number in range(FPS * SECONDS)), None):
+                container.mux(picture.encode(frame))
+        if sound is not None:
+            for tone in (*(_tone(number) for number in range(48_000 * SECONDS // 1152)), None):
+                container.mux(sound.encode(tone))
     return out.getvalue()
+
+
+def _picture_stream(container: av.container.OutputContainer, codec: str) -> av.VideoStream:
+    quiet = {"x265-params": "log-level=0"} if codec == "libx265" else {}
+    stream = container.add_stream(codec, rate=FPS, options={"preset": "ultrafast", "bf": "2"} | quiet)
+    assert isinstance(stream, av.VideoStream)
+    stream.width, stream.height = SIZE
+    stream.pix_fmt = "yuv420p"
+    stream.gop_size = FPS
+    return stream
+
+
+def _sound_stream(container: av.container.OutputContainer, codec: str) -> av.AudioStream:
+    stream = container.add_stream(codec, rate=48_000)
+    assert isinstance(stream, av.AudioStream)
+    stream.layout = "stereo"
+    return stream
 
 
 def _picture(number: int) -> av.VideoFrame:

@@ -212,8 +212,8 @@ def test_other_audio_is_refused_by_name(body: bytes, name: str) -> None:
 def test_of_several_tracks_the_first_one_counts() -> None:
     flv = FlvReader()
 
-    def track(number: int, data: bytes) -> bytes:
-        return bytes((number,)) + len(data).to_bytes(3, "big") + data
+    def track(number: int, data: bytes | memoryview) -> bytes:
+        return bytes((number,)) + len(data).to_bytes(3, "big") + bytes(data)
 
     described = b"\x96\x10avc1" + track(1, b"xxx") + track(0, AVC_RECORD)
     assert isinstance(next(flv.video(memoryview(described), 0)), VideoConfig)

@@ -201,7 +201,7 @@ async def test_a_reader_that_does_not_read_is_bounded() -> None:
     async def slow(publishing: object) -> None:
         await release.wait()
 
-    async with door(slow) as server, Caller(server.port, "good") as caller:  # type: ignore[arg-type]
+    async with door(slow) as server, Caller(server.port, "good") as caller:
         for _ in range(10):
             await caller.send(transport_stream())
         held.append(server.held_bytes)
@@ -247,7 +247,7 @@ async def test_a_taken_port_is_named() -> None:
 
 def test_a_machine_without_libsrt_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(srt_library, "_NAMES", ("libsrt-that-nobody-has.so",))
-    monkeypatch.setattr(srt_library.ctypes.util, "find_library", lambda name: None)
+    monkeypatch.setattr("ctypes.util.find_library", lambda name: None)
     with pytest.raises(SkyriverError) as told:
         load.__wrapped__()
     assert told.value.code == "srt_missing"
