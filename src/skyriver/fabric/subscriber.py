@@ -82,6 +82,11 @@ class Subscriber:
         if self._tasks is not None:
             self._uplinks.follow(self._endpoints, self._tasks)
 
+    @property
+    def connections(self) -> int:
+        """How many relays are connected now."""
+        return len(self._uplinks.sessions)
+
     async def catalogs(self) -> AsyncIterator[hang.Catalog]:
         """Each catalog as it is published, for ever."""
         async for frame in self._raw_frames(hang.CATALOG_TRACK):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ import pytest
 
 from skyriver.fabric import Endpoint
 from skyriver.services.live.workloads import delivery
-from tests.fabric.rig import JWKS, SIGNER, running_relay, viewer_grant
+from tests.fabric.rig import JWKS, SIGNER, running_relay, start_relay, viewer_grant
 from tests.services.live.delivery.show import on_air
 from tests.services.live.workloads.harness import Child, running
 from tests.services.live.workloads.publishers import needs_ffmpeg
@@ -31,9 +32,9 @@ def spec(relay: Endpoint) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def edge(relay: Endpoint, folder: Path) -> AsyncIterator[tuple[Child, str]]:
+async def edge(relay: Endpoint, folder: Path, wanted: dict[str, Any] | None = None) -> AsyncIterator[tuple[Child, str]]:
     """The workload, and a viewer's multivariant playlist there."""
-    async with running(delivery.main, spec(relay), folder) as child:
+    async with running(delivery.main, wanted or spec(relay), folder) as child:
         child.tell("keys", jwks=JWKS)
         ready = await child.says("ready")
         yield child, f"{ready['url']}/hls/{viewer_grant()}/ch_1/index.m3u8"
@@ -82,6 +83,19 @@ async def test_two_edges_serve_the_same_bytes_under_the_same_names(tmp_path: Pat
                 assert len(names) >= 2
                 for name in names:
                     assert await get(f"{there}/{name}") == await get(f"{here}/{name}")
+
+
+async def test_a_relay_that_dies_is_gone_round(tmp_path: Path) -> None:
+    async with running_relay(tmp_path) as origin, on_air(origin.endpoint):
+        relay = await start_relay(tmp_path / "relay", (origin.endpoint,))
+        wanted = spec(relay.endpoint) | {"origins": spec(origin.endpoint)["relays"]}
+        async with edge(relay.endpoint, tmp_path / "edge", wanted) as (_, url):
+            await get(url)
+            await relay.stop()
+            playlist = (await get(url.replace("index.m3u8", "180p/index.m3u8"))).decode()
+            newest = int(re.findall(r"(\d+)\.\d+\.m4s", playlist)[-1])
+            later = url.replace("index.m3u8", f"180p/index.m3u8?_HLS_msn={newest + 1}")
+            assert f"\n{newest + 1}.m4s\n" in (await get(later)).decode()
 
 
 @needs_ffmpeg

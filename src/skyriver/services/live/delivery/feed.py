@@ -25,6 +25,8 @@ READY_WITHIN_S = 3.0
 """How long all tracks are waited for once the catalog is there: a slot's rest, and the first part of the next."""
 MAX_WAITING = 20_000
 MAX_TRACKS = 16
+ALONE_TICKS = 2
+"""The first may fall into the moment of dialling."""
 LATE_US = 660_000
 """A part that comes so much later than others did is later than what players hold back."""
 
@@ -44,7 +46,13 @@ class Track:
 
 
 class ChannelFeed:
-    """Follows one channel. `run` it until cancelled; it may be asked from the event loop's thread at any time."""
+    """Follows one channel. `run` it until cancelled; it may be asked from the event loop's thread at any time.
+
+    Args:
+        relays: where to get it; the edge's own.
+        fallback: relays that are asked as well once there is none of the others.
+        grant: a service grant, asked for at each dial.
+    """
 
     def __init__(
         self,
@@ -53,12 +61,16 @@ class ChannelFeed:
         relays: Sequence[Endpoint],
         grant: Callable[[], str],
         *,
+        fallback: Sequence[Endpoint] = (),
         clock: MediaClock | None = None,
     ) -> None:
         self.channel_id = channel_id
         self.space = space
         self.tracks: dict[str, Track] = {}
         self.asked_at_s = 0.0
+        self._relays = tuple(relays)
+        self._fallback = tuple(fallback)
+        self._alone_ticks = 0  # in a row, without a relay
         self._subscriber = Subscriber(relays, space, grant, BROADCAST)
         self._clock = clock or MediaClock()
         self._tasks: asyncio.TaskGroup | None = None
@@ -95,7 +107,8 @@ class ChannelFeed:
             self._waiting.remove(waiter)
 
     def expire(self, now_s: float) -> None:
-        """Answer whoever has waited too long."""
+        """Once a second: answer whoever has waited too long."""
+        self._look_for_relays()
         self._wake_if_ready()
         late = [waiter for waiter in self._waiting if waiter.until_s <= now_s]
         self._waiting = [waiter for waiter in self._waiting if waiter.until_s > now_s]
@@ -134,9 +147,20 @@ class ChannelFeed:
 
     # -- filling ---------------------------------------------------------------------------------------------------
 
-    def follow(self, relays: Sequence[Endpoint]) -> None:
+    def follow(self, relays: Sequence[Endpoint], fallback: Sequence[Endpoint] = ()) -> None:
         """The relays have moved."""
+        self._relays, self._fallback, self._alone_ticks = tuple(relays), tuple(fallback), 0
         self._subscriber.follow(relays)
+
+    def _look_for_relays(self) -> None:
+        """A relay of this edge that died is back in seconds, and its viewers have less than one in hand."""
+        if self._subscriber.connections or not self._fallback:
+            self._alone_ticks = 0
+            return
+        self._alone_ticks += 1
+        if self._alone_ticks == ALONE_TICKS:
+            log.warning("no relay is there; origins are asked", extra={"channel": self.channel_id})
+            self._subscriber.follow((*self._relays, *self._fallback))
 
     async def run(self) -> None:
         """Read until cancelled; whoever still waits then is answered."""

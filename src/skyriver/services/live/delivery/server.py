@@ -74,6 +74,7 @@ class DeliveryServer:
     """`run` serves until cancelled. Readings leave through the callbacks, which must not block.
 
     Args:
+        relays, fallback: see `ChannelFeed`.
         grant: a service grant for the spaces of all channels, asked for at each dial.
         recordings: where recordings are read from; None: this node cannot reach them.
     """
@@ -84,12 +85,13 @@ class DeliveryServer:
         relays: tuple[Endpoint, ...],
         grant: Callable[[], str],
         *,
+        fallback: tuple[Endpoint, ...] = (),
         recordings: VodSource | None = None,
         on_usage: Callable[[Usage], None] = lambda usage: None,
         on_metrics: Callable[[Metrics], None] = lambda metrics: None,
     ) -> None:
         self.sessions = Sessions(verifier, on_usage)
-        self._relays = relays
+        self._relays, self._fallback = relays, fallback
         self._grant = grant
         self._on_metrics = on_metrics
         recorded = RecordedRoutes(recordings, self.sessions, self._spawn) if recordings is not None else None
@@ -141,11 +143,11 @@ class DeliveryServer:
                 connection.close()
             self.sessions.close()
 
-    def follow(self, relays: tuple[Endpoint, ...]) -> None:
+    def follow(self, relays: tuple[Endpoint, ...], fallback: tuple[Endpoint, ...] = ()) -> None:
         """The relays have moved; every channel follows."""
-        self._relays = relays
+        self._relays, self._fallback = relays, fallback
         for running in self._feeds.values():
-            running.feed.follow(relays)
+            running.feed.follow(relays, fallback)
 
     # -- connections -----------------------------------------------------------------------------------------------
 
@@ -163,7 +165,8 @@ class DeliveryServer:
         if running is None:
             if len(self._feeds) >= MAX_FEEDS or self._tasks is None:
                 return None
-            feed = ChannelFeed(channel_id, space_of(channel_id), self._relays, self._grant)
+            space = space_of(channel_id)
+            feed = ChannelFeed(channel_id, space, self._relays, self._grant, fallback=self._fallback)
             running = self._feeds[channel_id] = _Running(feed, self._tasks.create_task(self._fill(feed)))
         return running.feed
 

@@ -60,6 +60,7 @@ class DeliveryWorkload:
             Verifier(self._jwks),
             _relays(self._spec),
             lambda: str(self._spec["grant"]),
+            fallback=_origins(self._spec),
             recordings=VodSource(open_store(self._spec["store"])) if self._spec.get("store") else None,
             on_usage=self._usage,
             on_metrics=self._metrics,
@@ -102,8 +103,8 @@ class DeliveryWorkload:
         before, self._spec = self._spec, spec
         if any(before.get(key) != spec.get(key) for key in _LISTENING):
             self._channel.emit("restart_me", reason="what it listens on has changed")
-        elif _relays(before) != _relays(spec):
-            self._server.follow(_relays(spec))
+        elif (_relays(before), _origins(before)) != (_relays(spec), _origins(spec)):
+            self._server.follow(_relays(spec), _origins(spec))
 
     def _deny(self, denied: Iterable[Mapping[str, Any]]) -> None:
         for entry in denied:
@@ -189,3 +190,8 @@ class DeliveryWorkload:
 
 def _relays(spec: Mapping[str, Any]) -> tuple[Endpoint, ...]:
     return endpoints(spec.get("relays") or spec.get("origins") or ())
+
+
+def _origins(spec: Mapping[str, Any]) -> tuple[Endpoint, ...]:
+    """What a channel falls back to; nothing where it gets everything from the origins anyway."""
+    return endpoints(spec.get("origins") or ()) if spec.get("relays") else ()
