@@ -152,8 +152,8 @@ export class SkyriverPlayer extends HTMLElement {
     const viewing = this.session?.current;
     if (name === "lang") this.applyLanguage();
     else if (name === "latency") viewing?.setLatency(this.mode);
-    else if (name === "quality") viewing?.fixQuality(after ?? undefined);
-    else if (name === "max-rendition") viewing?.setMaxHeight(this.maxHeight);
+    else if (name === "quality") viewing?.menus.fixQuality(after ?? undefined);
+    else if (name === "max-rendition") viewing?.menus.setMaxHeight(this.maxHeight);
     else if (name === "thumbnails") this.face.loadThumbnails(after);
     else this.restart();
     this.face.showMenus(this.mode);
@@ -261,7 +261,7 @@ export class SkyriverPlayer extends HTMLElement {
     this.face.showSurface(viewing.surface);
     viewing.setVolume(this.level);
     const quality = this.getAttribute("quality");
-    if (quality) viewing.fixQuality(quality);
+    if (quality) viewing.menus.fixQuality(quality);
     if (!this.isMuted) void this.setMuted(false);
     this.emit("transportchange", { protocol: viewing.protocol });
   }

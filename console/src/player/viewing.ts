@@ -71,10 +71,9 @@ export interface ViewingOptions {
   events: ViewingEvents;
 }
 
-export interface Viewing {
-  readonly protocol: Protocol;
-  readonly surface: HTMLCanvasElement | HTMLVideoElement;
-  readonly hasAudio: boolean;
+/** What can be chosen from, and what is chosen. */
+export interface Menus {
+  /** Largest first. */
   readonly qualities: readonly Quality[];
   /** The quality that the viewer fixed; undefined for automatic. */
   readonly quality: string | undefined;
@@ -82,6 +81,17 @@ export interface Viewing {
   readonly audioTrack: string | undefined;
   readonly textTracks: readonly Choice[];
   readonly textTrack: string | undefined;
+  fixQuality(id: string | undefined): void;
+  setMaxHeight(lines: number): void;
+  chooseAudio(id: string): void;
+  chooseText(id: string | undefined): void;
+}
+
+export interface Viewing {
+  readonly protocol: Protocol;
+  readonly surface: HTMLCanvasElement | HTMLVideoElement;
+  readonly hasAudio: boolean;
+  readonly menus: Menus;
 
   start(): void;
   close(): void;
@@ -92,10 +102,6 @@ export interface Viewing {
   setMuted(muted: boolean): Promise<boolean>;
   setVolume(level: number): void;
   setLatency(mode: LatencyMode): void;
-  fixQuality(id: string | undefined): void;
-  setMaxHeight(lines: number): void;
-  chooseAudio(id: string): void;
-  chooseText(id: string | undefined): void;
   /** Undefined where one can only watch what is on air now. */
   timeline(): Timeline | undefined;
   seek(to_s: number): void;

@@ -64,12 +64,12 @@ export function loaderOver(library: typeof Hls, edges: HlsEdges, events: LoaderE
       left: number,
     ): void {
       context.url = edges.rewrite(context.url);
-      const node = edges.current?.node_id ?? "";
       const asked = context.url;
       const again = (word: string): boolean => {
         events.trouble(word);
+        const before = edges.current?.node_id ?? "";
         if (this.gone || left <= 1 || !edges.failed(asked)) return false;
-        if (edges.current?.node_id !== node) events.moved(node);
+        if (edges.current?.node_id !== before) events.moved(before);
         this.inner.destroy();
         this.inner = new Plain(this.config);
         this.inner.stats = Object.assign(this.stats, this.inner.stats);

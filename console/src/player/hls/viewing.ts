@@ -9,11 +9,12 @@ import type Hls from "hls.js";
 import type { ErrorData } from "hls.js";
 import type { PlayerState, PlayerStats, Protocol } from "../stats";
 import type { HlsAddress, WatchTicket } from "../ticket";
-import type { Choice, LatencyMode, Quality, Timeline, Viewing, ViewingOptions } from "../viewing";
+import type { LatencyMode, Timeline, Viewing, ViewingOptions } from "../viewing";
 import { HlsEdges } from "./edges";
 import { liveSyncOf } from "./latency";
 import { loadLibrary } from "./library";
 import { loaderOver } from "./loader";
+import { HlsMenus } from "./menus";
 import { HlsMeters } from "./meters";
 import { settingsFor } from "./settings";
 import { TextTracks } from "./text";
@@ -30,6 +31,7 @@ const STALL_WINDOW_MS = 60_000;
 export class HlsViewing implements Viewing {
   readonly surface = document.createElement("video");
   private readonly edges: HlsEdges;
+  readonly menus: HlsMenus;
   private readonly text: TextTracks;
   private readonly meters = new HlsMeters();
   private readonly stop = new AbortController();
@@ -40,7 +42,6 @@ export class HlsViewing implements Viewing {
   private startup_ms: number | undefined;
   private page_to_paint_ms: number | undefined;
   private switches = 0;
-  private fixed: string | undefined;
   private startTimer: ReturnType<typeof setTimeout> | undefined;
   private timer: ReturnType<typeof setInterval> | undefined;
   private paused = false;
@@ -52,6 +53,7 @@ export class HlsViewing implements Viewing {
   ) {
     this.edges = new HlsEdges(addresses, () => performance.now());
     this.text = new TextTracks(this.surface, () => options.events.menus(), (lines) => options.events.captions(lines));
+    this.menus = new HlsMenus(() => this.hls, this.text, () => options.events.menus());
     Object.assign(this.surface, { muted: true, playsInline: true, preload: "auto", disableRemotePlayback: false });
     this.surface.setAttribute("playsinline", "");
   }
@@ -91,37 +93,6 @@ export class HlsViewing implements Viewing {
     return this.meters.painted > 0; // media elements do not tell before they play; a silent stream gains a button at worst
   }
 
-  get qualities(): readonly Quality[] {
-    return (this.hls?.levels ?? [])
-      .map((level, index) => ({ id: String(index), height: level.height, bitrate_bps: level.bitrate }))
-      .sort((a, b) => b.height - a.height || b.bitrate_bps - a.bitrate_bps);
-  }
-
-  get quality(): string | undefined {
-    return this.fixed;
-  }
-
-  get audioTracks(): readonly Choice[] {
-    return (this.hls?.audioTracks ?? []).map((track) => ({
-      id: String(track.id),
-      label: track.name,
-      language: track.lang ?? "",
-    }));
-  }
-
-  get audioTrack(): string | undefined {
-    const id = this.hls?.audioTrack ?? -1;
-    return id < 0 ? undefined : String(id);
-  }
-
-  get textTracks(): readonly Choice[] {
-    return this.text.choices;
-  }
-
-  get textTrack(): string | undefined {
-    return this.text.chosen;
-  }
-
   pause(): void {
     this.paused = true;
     this.meters.paints.interrupt();
@@ -153,31 +124,6 @@ export class HlsViewing implements Viewing {
 
   setLatency(mode: LatencyMode): void {
     if (this.hls) Object.assign(this.hls.config, liveSyncOf(mode, this.protocol === "ll-hls"));
-  }
-
-  fixQuality(id: string | undefined): void {
-    this.fixed = id;
-    if (this.hls) this.hls.nextLevel = id === undefined ? -1 : Number(id);
-    this.options.events.menus();
-  }
-
-  setMaxHeight(lines: number): void {
-    const { hls } = this;
-    if (!hls) return;
-    const fitting = hls.levels.flatMap((level, index) => (level.height <= lines ? [index] : []));
-    hls.autoLevelCapping = Number.isFinite(lines) ? Math.max(0, ...fitting) : -1;
-  }
-
-  chooseAudio(id: string): void {
-    if (this.hls) this.hls.audioTrack = Number(id);
-    this.options.events.menus();
-  }
-
-  chooseText(id: string | undefined): void {
-    this.text.choose(id);
-    if (this.hls) this.hls.subtitleTrack = id === undefined ? -1 : Number(id) < this.hls.subtitleTracks.length ? Number(id) : -1;
-    this.text.choose(id);
-    this.options.events.menus();
   }
 
   timeline(): Timeline | undefined {
@@ -252,10 +198,14 @@ export class HlsViewing implements Viewing {
     const hls = new library({ ...settingsFor(this.protocol, this.options.latency), loader });
     this.hls = hls;
     hls.on(library.Events.ERROR, (_name, data) => this.onError(library, data));
-    for (const event of [library.Events.MANIFEST_PARSED, library.Events.AUDIO_TRACKS_UPDATED, library.Events.SUBTITLE_TRACKS_UPDATED, library.Events.LEVEL_SWITCHED] as const) {
+    const { MANIFEST_PARSED, AUDIO_TRACKS_UPDATED, SUBTITLE_TRACKS_UPDATED, LEVEL_SWITCHED } = library.Events;
+    for (const event of [MANIFEST_PARSED, AUDIO_TRACKS_UPDATED, SUBTITLE_TRACKS_UPDATED, LEVEL_SWITCHED]) {
       hls.on(event, () => this.options.events.menus());
     }
-    hls.on(library.Events.MANIFEST_PARSED, () => this.setMaxHeight(this.options.max_height));
+    hls.on(library.Events.MANIFEST_PARSED, () => {
+      this.menus.setMaxHeight(this.options.max_height);
+      this.menus.applyQuality();
+    });
     hls.loadSource(url);
     hls.attachMedia(this.surface);
   }

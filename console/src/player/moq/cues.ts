@@ -55,3 +55,39 @@ export class CueList {
     this.cues = [];
   }
 }
+
+/** The track of captions that the viewer chose, shown line by line as time goes on. */
+export class CaptionTrack {
+  private readonly list = new CueList();
+  private chosen: string | undefined;
+  private shown = "";
+
+  constructor(
+    private readonly position: () => number,
+    private readonly onLines: (lines: readonly string[]) => void,
+  ) {}
+
+  choose(track: string | undefined): void {
+    this.chosen = track;
+    this.list.clear();
+    this.show();
+  }
+
+  /** The chosen track, as long as it is on offer. */
+  trackOf(offered: readonly { track: string }[]): string | undefined {
+    return offered.find((rendition) => rendition.track === this.chosen)?.track;
+  }
+
+  add(cues: readonly Cue[]): void {
+    this.list.add(cues);
+  }
+
+  /** Call now and then: tells the lines when they have changed. */
+  show(): void {
+    const lines = this.chosen === undefined ? [] : this.list.linesAt(this.position());
+    const text = lines.join("\n");
+    if (text === this.shown) return;
+    this.shown = text;
+    this.onLines(lines);
+  }
+}

@@ -22,3 +22,24 @@ export function nextSlotGroup(group: number, first_pts_us: number, pts_us: numbe
 export function intoSlotUs(pts_us: number): number {
   return pts_us % SLOT_US;
 }
+
+/**
+ * A slot that has just begun is worth taking from its start: there is little of it to catch up with. Later the next
+ * one is waited for, because the backlog of the running one would fill the queue in front of the sound.
+ */
+const FRESH_SLOT_US = 350_000;
+
+/**
+ * From which group on another rendition is wanted; undefined for the running one.
+ * @param newest the newest group of the rendition fetched so far
+ * @param late_us how late its frames come; only for an urgent change, after which nothing plays meanwhile
+ */
+export function startGroup(
+  newest: { group: number; first_pts_us: number; newest_pts_us: number } | undefined,
+  late_us: number | undefined,
+): number | undefined {
+  if (!newest) return undefined;
+  const live_us = newest.newest_pts_us + (late_us ?? 0);
+  if (late_us !== undefined && intoSlotUs(live_us) < FRESH_SLOT_US) return undefined;
+  return nextSlotGroup(newest.group, newest.first_pts_us, live_us);
+}

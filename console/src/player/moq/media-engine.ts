@@ -2,14 +2,13 @@
 
 import { Adaptation, type Decision } from "../abr/adaptation";
 import { LinkMonitor } from "../abr/link-monitor";
-import type { Choice } from "../viewing";
 import { AudioPipeline } from "./audio-pipeline";
-import { audioChoices, pickAudio, type AudioRendition, type Catalog, type VideoRendition } from "./catalog";
-import { CueList, type Cue } from "./cues";
+import { pickAudio, type AudioRendition, type Catalog, type VideoRendition } from "./catalog";
+import { CaptionTrack, type Cue } from "./cues";
 import type { TrackRequest } from "./edge-session";
 import { EngineMeters } from "./engine-meters";
 import type { QueuedFrame, Verdict } from "./frame-queue";
-import { intoSlotUs, nextSlotGroup } from "./groups";
+import { startGroup } from "./groups";
 import { PlayoutClock } from "./playout-clock";
 import { VideoPipeline } from "./video-pipeline";
 
@@ -24,11 +23,8 @@ export interface EngineEvents {
 
 /** The first pictures are spent catching up with the open group; that says nothing about the size of the picture. */
 const WARM_UP_FRAMES = 60;
-/**
- * A slot that has just begun is worth taking from its start: there is little of it to catch up with. Later the next
- * one is waited for, because the backlog of the running one would fill the queue in front of the sound.
- */
-const FRESH_SLOT_US = 350_000;
+/** Changes that nobody waits for: they begin with a group and fetch no backlog. */
+const PATIENT = new Set(["overload", "room", "decoder"]);
 /** Ticks come every 50 ms and paints more often. */
 const BLOCKED_MS = 120;
 
@@ -39,12 +35,10 @@ export class MediaEngine {
   private readonly link = new LinkMonitor();
   private readonly clock: PlayoutClock;
   private readonly video: VideoPipeline;
-  private readonly cueList = new CueList();
+  private readonly captions: CaptionTrack;
   private catalog: Catalog = { video: [], audio: [], text: [] };
   private wantsAudio = false;
   private chosenAudio: string | undefined;
-  private chosenText: string | undefined;
-  private shownLines = "";
   private lastPaintAt = -Infinity;
   private lastAwake = -Infinity;
 
@@ -61,6 +55,7 @@ export class MediaEngine {
       handedOver: () => this.onHandedOver(),
       undecodable: (codec) => events.undecodable(codec),
     });
+    this.captions = new CaptionTrack(() => this.position(), (lines) => events.captions(lines));
     this.audio = new AudioPipeline((at_ms) => this.clock.position(at_ms * 1000));
   }
 
@@ -76,24 +71,16 @@ export class MediaEngine {
     return this.video.current;
   }
 
-  get fixed(): string | undefined {
-    return this.choice.fixed;
-  }
-
-  get audioChoices(): Choice[] {
-    return audioChoices(this.catalog.audio).map(choiceOf);
+  get offered(): Catalog {
+    return this.catalog;
   }
 
   get audioChoice(): string | undefined {
     return pickAudio(this.catalog.audio, this.chosenAudio)?.track;
   }
 
-  get textChoices(): Choice[] {
-    return this.catalog.text.map(choiceOf);
-  }
-
   get textChoice(): string | undefined {
-    return this.catalog.text.find((rendition) => rendition.track === this.chosenText)?.track;
+    return this.captions.trackOf(this.catalog.text);
   }
 
   get lastPaintMs(): number {
@@ -144,9 +131,7 @@ export class MediaEngine {
   }
 
   chooseText(track: string | undefined): void {
-    this.chosenText = track;
-    this.cueList.clear();
-    this.showCaptions();
+    this.captions.choose(track);
     this.events.menus();
     this.events.tracksChanged();
   }
@@ -164,7 +149,7 @@ export class MediaEngine {
   tick(): void {
     this.noteBlocked();
     this.decide();
-    this.showCaptions();
+    this.captions.show();
   }
 
   /** What should be subscribed now. */
@@ -208,7 +193,7 @@ export class MediaEngine {
   }
 
   cues(cues: readonly Cue[]): void {
-    this.cueList.add(cues);
+    this.captions.add(cues);
   }
 
   /** Once per display refresh. */
@@ -301,6 +286,7 @@ export class MediaEngine {
     const rendition = this.catalog.video.find((one) => one.track === track);
     if (!rendition) return;
     const newest = this.video.newestGroup;
+    const late_ms = this.link.state(this.now()).lateness_ms;
     if (urgent) {
       // First nothing of the old track, then the new one: the relay drops what it still had in its queue.
       this.video.drop();
@@ -308,29 +294,14 @@ export class MediaEngine {
       this.forgetPaths();
       this.events.tracksChanged();
     }
-    this.video.show(rendition, this.startOf(newest, urgent, why));
+    const late_us = urgent ? late_ms * 1000 : undefined;
+    this.video.show(rendition, PATIENT.has(why) ? startGroup(newest, late_us) : undefined);
     this.events.tracksChanged();
-  }
-
-  /** From which group on a rendition is wanted; undefined for the running one. */
-  private startOf(newest: VideoPipeline["newestGroup"], urgent: boolean, why: string): number | undefined {
-    if (!newest || why === "viewer" || why === "start" || why === "size") return undefined;
-    const live_us = newest.newest_pts_us + (urgent ? this.link.state(this.now()).lateness_ms * 1000 : 0);
-    if (urgent && intoSlotUs(live_us) < FRESH_SLOT_US) return undefined;
-    return nextSlotGroup(newest.group, newest.first_pts_us, live_us);
   }
 
   private async startAudio(audio: AudioRendition): Promise<void> {
     await this.audio.start(audio);
     this.events.tracksChanged();
-  }
-
-  private showCaptions(): void {
-    const lines = this.textChoice === undefined ? [] : this.cueList.linesAt(this.position());
-    const shown = lines.join("\n");
-    if (shown === this.shownLines) return;
-    this.shownLines = shown;
-    this.events.captions(lines);
   }
 
   private position(): number {
@@ -363,8 +334,4 @@ export class MediaEngine {
   private suffer(): void {
     if (this.meters.painted > WARM_UP_FRAMES) this.choice.suffer();
   }
-}
-
-function choiceOf(rendition: { track: string; label: string; language: string }): Choice {
-  return { id: rendition.track, label: rendition.label || rendition.language || rendition.track, language: rendition.language };
 }

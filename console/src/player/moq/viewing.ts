@@ -7,10 +7,11 @@
 
 import type { PlayerState, PlayerStats } from "../stats";
 import type { WatchTicket } from "../ticket";
-import { LATENCY_MODES_MS, type Choice, type LatencyMode, type Quality, type Viewing, type ViewingOptions } from "../viewing";
+import { LATENCY_MODES_MS, type LatencyMode, type Viewing, type ViewingOptions } from "../viewing";
 import { Connections, type Switched } from "./connections";
 import { Failover } from "./failover";
 import { MediaEngine } from "./media-engine";
+import { MoqMenus } from "./menus";
 import { Patience } from "./patience";
 
 /** How often liveness is judged. */
@@ -27,6 +28,7 @@ export class MoqViewing implements Viewing {
   readonly protocol = "moq";
   readonly surface = document.createElement("canvas");
   readonly engine: MediaEngine;
+  readonly menus: MoqMenus;
   private readonly failover = new Failover(SILENCE_MS);
   private readonly connections: Connections;
   private readonly patience = new Patience();
@@ -50,6 +52,7 @@ export class MoqViewing implements Viewing {
       menus: () => options.events.menus(),
       captions: (lines) => options.events.captions(lines),
     });
+    this.menus = new MoqMenus(this.engine);
     this.engine.setMaxHeight(options.max_height);
     this.connections = new Connections(this.failover, this.engine, this.now, {
       switched: (action) => this.noteSwitch(action),
@@ -103,30 +106,6 @@ export class MoqViewing implements Viewing {
     return this.engine.hasAudio;
   }
 
-  get qualities(): readonly Quality[] {
-    return this.engine.renditions.map(({ track, height, bitrate_bps }) => ({ id: track, height, bitrate_bps }));
-  }
-
-  get quality(): string | undefined {
-    return this.engine.fixed;
-  }
-
-  get audioTracks(): readonly Choice[] {
-    return this.engine.audioChoices;
-  }
-
-  get audioTrack(): string | undefined {
-    return this.engine.audioChoice;
-  }
-
-  get textTracks(): readonly Choice[] {
-    return this.engine.textChoices;
-  }
-
-  get textTrack(): string | undefined {
-    return this.engine.textChoice;
-  }
-
   async setMuted(muted: boolean): Promise<boolean> {
     if (muted) this.engine.mute();
     else await this.engine.unmute();
@@ -139,22 +118,6 @@ export class MoqViewing implements Viewing {
 
   setLatency(mode: LatencyMode): void {
     this.engine.setTarget(LATENCY_MODES_MS[mode]);
-  }
-
-  fixQuality(id: string | undefined): void {
-    this.engine.fix(id);
-  }
-
-  setMaxHeight(lines: number): void {
-    this.engine.setMaxHeight(lines);
-  }
-
-  chooseAudio(id: string): void {
-    this.engine.chooseAudio(id);
-  }
-
-  chooseText(id: string | undefined): void {
-    this.engine.chooseText(id);
   }
 
   timeline(): undefined {

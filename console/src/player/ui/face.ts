@@ -1,7 +1,7 @@
 /** Between the element and its controls: words, messages, menus and keys. Decides nothing about playback. */
 
 import type { PlayerState, PlayerStats } from "../stats";
-import type { LatencyMode, Viewing } from "../viewing";
+import type { LatencyMode, Menus, Viewing } from "../viewing";
 import { Controls } from "./controls";
 import { onKey, type KeyActions } from "./keys";
 import { togglePip } from "./pip";
@@ -53,8 +53,8 @@ export class Face {
       fullscreen: () => void this.toggleFullscreen(),
       quality: (id) => act.fixQuality(id),
       latency: (mode) => act.setLatency(mode),
-      audio: (id) => act.viewing()?.chooseAudio(id),
-      captions: (id) => act.viewing()?.chooseText(id),
+      audio: (id) => act.viewing()?.menus.chooseAudio(id),
+      captions: (id) => act.viewing()?.menus.chooseText(id),
       rate: (rate) => act.viewing()?.setRate(rate),
       statistics: () => this.toggleStatistics(),
     });
@@ -106,14 +106,15 @@ export class Face {
   showMenus(mode: LatencyMode): void {
     const viewing = this.act.viewing();
     const timeline = viewing?.timeline();
+    const menus = viewing?.menus;
     this.controls.setMenu({
-      qualities: viewing?.qualities ?? [],
-      quality: viewing?.quality,
+      qualities: menus?.qualities ?? [],
+      quality: menus?.quality,
       latency: timeline?.live === false ? undefined : mode,
-      audioTracks: viewing?.audioTracks ?? [],
-      audioTrack: viewing?.audioTrack,
-      textTracks: viewing?.textTracks ?? [],
-      textTrack: viewing?.textTrack,
+      audioTracks: menus?.audioTracks ?? [],
+      audioTrack: menus?.audioTrack,
+      textTracks: menus?.textTracks ?? [],
+      textTrack: menus?.textTrack,
       rate: timeline?.rate,
     });
   }
@@ -149,16 +150,16 @@ export class Face {
   }
 
   private toggleCaptions(): void {
-    const viewing = this.act.viewing();
-    if (!viewing || viewing.textTracks.length === 0) return;
-    const on = viewing.textTrack === undefined;
-    viewing.chooseText(on ? this.preferredText(viewing) : undefined);
+    const menus = this.act.viewing()?.menus;
+    if (!menus || menus.textTracks.length === 0) return;
+    const on = menus.textTrack === undefined;
+    menus.chooseText(on ? this.preferredText(menus) : undefined);
     this.controls.showToast(this.say(on ? "captions_on" : "captions_off"));
   }
 
-  private preferredText(viewing: Viewing): string | undefined {
-    const mine = viewing.textTracks.find((track) => track.language.startsWith(this.language));
-    return (mine ?? viewing.textTracks[0])?.id;
+  private preferredText({ textTracks }: Menus): string | undefined {
+    const mine = textTracks.find((track) => track.language.startsWith(this.language));
+    return (mine ?? textTracks[0])?.id;
   }
 
   private async pip(): Promise<void> {
