@@ -29,9 +29,12 @@ class Rendition(Answer):
 
 
 class Ingest(Answer):
-    """Where a publisher pushes to; the stream key goes beside it."""
+    """Where a publisher pushes to; the stream key goes beside it. None: that door is shut on the channel's node."""
 
     rtmp_url: str | None = None
+    rtmps_url: str | None = None
+    srt_url: str | None = None
+    whip_url: str | None = None
 
 
 class ChannelIngest(Ingest):
@@ -156,6 +159,23 @@ class Drill(Answer):
 
     killed: str
     at: datetime
+
+
+class RunbookLine(Answer):
+    """One stage of a channel: what carries it, and what may happen when it dies."""
+
+    stage: str
+    running: bool
+    protected: bool
+    goal_ms: int
+    may_kill: bool
+    site: str | None = None
+
+
+class Runbook(Answer):
+    """Every stage of a channel."""
+
+    stages: tuple[RunbookLine, ...]
 
 
 class Site(Answer):

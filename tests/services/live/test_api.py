@@ -431,7 +431,7 @@ class TestDrills:
         answer = await scene.red.post(drill, json={"stage": "transcoder"})
         assert answer.json()["killed"] == f"wl_transcoder_{channel_id}"
         assert scene.hand.killed == [f"wl_transcoder_{channel_id}"]
-        for stage in ("edge", "origin"):
+        for stage in ("edge", "origin", "station", "delivery"):
             assert problem(await scene.red.post(drill, json={"stage": stage})) == (403, "not_allowed")
         for body in ({}, {"stage": "api"}, {"stage": "edge", "edge_node_id": "../x"}):
             assert problem(await scene.red.post(drill, json=body))[0] == 422
@@ -447,6 +447,35 @@ class TestDrills:
         assert scene.hand.killed == ["wl_relay_e2", "wl_relay_e1", "wl_relay_n1"]
         unknown = await scene.operator.post(drill, json={"stage": "edge", "edge_node_id": "e9"})
         assert problem(unknown) == (409, "nothing_to_kill")
+
+    async def test_the_runbook_says_what_runs_who_takes_over_and_what_may_be_tried(self, scene: Scene) -> None:
+        channel_id = (await scene.create())["channel"]["id"]
+        path = f"/v1/channels/{channel_id}/runbook"
+
+        async def lines() -> dict[str, dict[str, Any]]:
+            return {line["stage"]: line for line in (await scene.red.get(path)).json()["stages"]}
+
+        assert not (await lines())["transcoder"]["running"]
+        alone = transcoder(channel_id, "n1")
+        scene.hand.nodes = small_cloud(alone)
+        before = (await lines())["transcoder"]
+        assert before == {
+            "stage": "transcoder",
+            "running": True,
+            "protected": False,
+            "goal_ms": 2500,
+            "may_kill": True,
+            "site": before["site"],
+        }
+        second = replace(alone, id="wl_standby", name=f"{alone.name}/standby")
+        scene.hand.nodes = small_cloud(alone, second)
+        after = await lines()
+        assert (after["transcoder"]["protected"], after["transcoder"]["goal_ms"]) == (True, 500)
+        assert after["standby"]["running"]
+        assert after["edge"]["running"] and not after["edge"]["may_kill"]
+        assert after["edge"]["site"] is None, "where others' shows run is the operator's to know"
+        assert (await scene.red.post(f"/v1/channels/{channel_id}/drill", json={"stage": "standby"})).is_success
+        assert scene.hand.killed == ["wl_standby"]
 
     async def test_of_two_origins_the_one_that_sends_the_channels_pictures_is_killed(self, scene: Scene) -> None:
         channel_id = (await scene.create(scene.operator))["channel"]["id"]

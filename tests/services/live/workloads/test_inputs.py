@@ -205,6 +205,8 @@ async def test_two_transcoders_of_one_channel_cut_the_same_groups_through_switch
         await main.enter_async_context(src(relay.endpoint))
         for child in (one, other):
             await child.says("metrics", lambda m: m["active"] == "main" and m["inputs"]["backup"]["health"] == "well")
+        for taken in (ones, others):
+            await taken.some(10)
         begin_us = max(ones.newest_us(), others.newest_us())
         await main.aclose()
         await asyncio.gather(switched(one, "backup"), switched(other, "backup"))

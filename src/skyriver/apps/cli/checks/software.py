@@ -74,6 +74,18 @@ def bus() -> Finding:
     return ok("bus", f"nats-server {found}")
 
 
+def srt() -> Finding:
+    """Whether stations on this machine can take SRT: the one protocol that needs a library of the system."""
+    from skyriver.kernel.errors import SkyriverError
+    from skyriver.services.live.stations.srt import load
+
+    try:
+        version = ".".join(map(str, load().version))
+    except SkyriverError as error:
+        return warn("SRT", error.message, error.hint)
+    return ok("SRT", f"libsrt {version}")
+
+
 def tools() -> list[Finding]:
     """Programs that only some things need: their absence is no failure."""
     findings = []

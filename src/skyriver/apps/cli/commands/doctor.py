@@ -62,7 +62,7 @@ async def _look(data: Path | None, host: str, ports: Ports) -> list[Finding]:
     cloud = await _running(data)
     up = cloud is not None
     findings = [software.python(), software.libraries(), *software.pins(), software.codecs(), software.bus()]
-    findings += software.tools()
+    findings += [software.srt(), *software.tools()]
     findings += [machine.memory(), machine.disk((data or DEFAULT_DATA).expanduser()), machine.udp_loopback()]
     findings += [
         machine.port("console and API", host, ports.console, "--port", ours=up),
