@@ -140,6 +140,17 @@ CASES: dict[tuple[str, str], Case] = {
     ("DELETE", "/v1/channels/{id_or_slug}/stream-keys/{key_id}"): Case("member", names=True),
     ("PUT", "/v1/channels/{id_or_slug}/stream-keys/{key_id}/srt-passphrase"): Case("member", names=True, body={}),
     ("DELETE", "/v1/channels/{id_or_slug}/stream-keys/{key_id}/srt-passphrase"): Case("member", names=True),
+    ("GET", "/v1/channels/{id_or_slug}/pull"): Case("viewer", names=True),
+    ("PUT", "/v1/channels/{id_or_slug}/pull"): Case("member", names=True, body={"enabled": False}),
+    ("DELETE", "/v1/channels/{id_or_slug}/pull"): Case("member", names=True),
+    ("GET", "/v1/channels/{id_or_slug}/destinations"): Case("viewer", names=True),
+    ("POST", "/v1/channels/{id_or_slug}/destinations"): Case(
+        "member", names=True, body={"name": "mine", "url": "rtmp://far.test/app", "key": "k"}
+    ),
+    ("PATCH", "/v1/channels/{id_or_slug}/destinations/{destination_id}"): Case(
+        "member", names=True, body={"enabled": False}
+    ),
+    ("DELETE", "/v1/channels/{id_or_slug}/destinations/{destination_id}"): Case("member", names=True),
     ("GET", "/v1/channels/{id_or_slug}/sight"): Case("viewer", names=True),
     ("GET", "/v1/channels/{id_or_slug}/qoe"): Case("viewer", names=True),
     ("GET", "/v1/channels/{id_or_slug}/detectors"): Case("viewer", names=True),
@@ -165,6 +176,11 @@ CASES: dict[tuple[str, str], Case] = {
         "member", names=True, body={"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T00:00:09Z"}
     ),
     ("POST", "/v1/recordings/{recording_id}/play"): Case("viewer", names=True),
+    ("POST", "/v1/channels/{id_or_slug}/input"): Case("member", names=True, body={"select": "backup"}),
+    ("GET", "/v1/channels/{id_or_slug}/slate"): Case("viewer", names=True),
+    ("PUT", "/v1/channels/{id_or_slug}/slate"): Case("member", names=True),
+    ("DELETE", "/v1/channels/{id_or_slug}/slate"): Case("member", names=True),
+    ("GET", "/v1/channels/{id_or_slug}/runbook"): Case("viewer", names=True),
     ("POST", "/v1/channels/{id_or_slug}/drill"): Case("admin", names=True, body={"stage": "transcoder"}),
 }
 
@@ -192,7 +208,7 @@ async def furnish(cloud: Cloud) -> Things:
     stream_key = await owner.post(f"/v1/channels/{channel_id}/stream-keys", json={"name": NAME})
     assert stream_key.status_code == 201
     told = await _furnish_alarm_and_webhook(cloud, owner) | await _furnish_ticket(cloud, channel_id)
-    told |= await _furnish_recording(cloud, channel_id)
+    told |= await _furnish_recording(cloud, channel_id) | await _furnish_relays(owner, channel_id)
     return Things(
         parameters={
             "user_id": user.json()["id"],
@@ -214,6 +230,15 @@ async def _furnish_ticket(cloud: Cloud, channel_id: str) -> dict[str, str]:
         session.add(ticket)
         await session.flush()
         return {"ticket_id": ticket.id}
+
+
+async def _furnish_relays(owner: httpx.AsyncClient, channel_id: str) -> dict[str, str]:
+    """A camera that is pulled from, and a platform that the show goes to."""
+    pull = await owner.put(f"/v1/channels/{channel_id}/pull", json={"url": "rtsp://crimson.test/camera"})
+    far = {"name": NAME, "url": "rtmp://crimson.test/app", "key": "crimson"}
+    destination = await owner.post(f"/v1/channels/{channel_id}/destinations", json=far)
+    assert (pull.status_code, destination.status_code) == (200, 201)
+    return {"destination_id": destination.json()["id"]}
 
 
 async def _furnish_recording(cloud: Cloud, channel_id: str) -> dict[str, str]:
@@ -270,6 +295,7 @@ def address(template: str, things: Things) -> str:
         webhook_id=ids["webhook_id"],
         delivery_id=ids["delivery_id"],
         ticket_id=ids["ticket_id"],
+        destination_id=ids["destination_id"],
         recording_id=ids["recording_id"],
         workload_id="wl_0000000000000000",
     )
