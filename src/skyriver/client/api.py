@@ -29,6 +29,7 @@ from skyriver.client.models import (
     Pull,
     Recording,
     RecordingSettings,
+    Runbook,
     Site,
     StreamKey,
     Tenant,
@@ -191,6 +192,10 @@ class Client:
             idempotency_key=_new_key(),
         )
         return _decode(WatchTicket, answer, f"{_channel(channel)}/watch")
+
+    async def runbook(self, channel: str) -> Runbook:
+        """What carries each stage of a channel now, and who would take over."""
+        return await self._one(Runbook, "GET", f"{_channel(channel)}/runbook")
 
     async def drill(self, channel: str, stage: str, *, edge_node_id: str | None = None) -> Drill:
         """Kill one workload of a channel on purpose. Never retried: a second kill would be a second drill."""

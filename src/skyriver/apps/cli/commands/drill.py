@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from skyriver.apps.cli.measure.drill import DrillReport
     from skyriver.client import Client
 
-app = typer.Typer(help="Kill a part, and measure what viewers miss. An edge, a transcoder, an origin or the API.")
+app = typer.Typer(help="Kill a part, and measure what viewers miss. `skyriver runbook` says what would take over.")
 Times = Annotated[int, typer.Option("--times", "-n", help="How many kills.", min=1, max=1000)]
 Viewers = Annotated[int, typer.Option("--viewers", help="How many headless viewers watch.", min=1, max=200)]
 
@@ -21,6 +21,15 @@ Viewers = Annotated[int, typer.Option("--viewers", help="How many headless viewe
 def register(root: typer.Typer) -> None:
     app.info.no_args_is_help = True
     root.add_typer(app, name="drill")
+    root.command()(runbook)
+
+
+@app.command()
+def station(
+    channel: ChannelOption, times: Times = 3, viewers: Viewers = 4, data: Data = None, as_json: Json = False
+) -> None:
+    """Kill the station of the input that is shown; the other input must be shown, or the encoder come back."""
+    _drill("station", channel, times, viewers, data, as_json)
 
 
 @app.command()
@@ -40,6 +49,14 @@ def transcoder(
 
 
 @app.command()
+def standby(
+    channel: ChannelOption, times: Times = 3, viewers: Viewers = 4, data: Data = None, as_json: Json = False
+) -> None:
+    """Kill the channel's standby transcoder; nobody may notice."""
+    _drill("standby", channel, times, viewers, data, as_json)
+
+
+@app.command()
 def origin(
     channel: ChannelOption, times: Times = 5, viewers: Viewers = 4, data: Data = None, as_json: Json = False
 ) -> None:
@@ -48,11 +65,53 @@ def origin(
 
 
 @app.command()
+def delivery(
+    channel: ChannelOption, times: Times = 3, viewers: Viewers = 4, data: Data = None, as_json: Json = False
+) -> None:
+    """Kill the HTTP delivery with most viewers; those who watch over QUIC must not notice."""
+    _drill("delivery", channel, times, viewers, data, as_json)
+
+
+@app.command()
+def recorder(
+    channel: ChannelOption, times: Times = 3, viewers: Viewers = 4, data: Data = None, as_json: Json = False
+) -> None:
+    """Kill what records the channel; nobody may notice, and the recording goes on where it stopped."""
+    _drill("recorder", channel, times, viewers, data, as_json)
+
+
+@app.command()
 def api(
     channel: ChannelOption, times: Times = 5, viewers: Viewers = 4, data: Data = None, as_json: Json = False
 ) -> None:
     """Kill -9 the API process on this machine; viewers must notice nothing and nothing stored may be lost."""
     _drill("api", channel, times, viewers, data, as_json)
+
+
+def runbook(channel: ChannelOption, data: Data = None, as_json: Json = False) -> None:
+    """What carries each stage of a channel now, who would take over, and how long a viewer may miss the picture."""
+    from skyriver.apps.cli.output import print_json, print_table
+    from skyriver.apps.cli.session import ask
+    from skyriver.client.models import Runbook
+
+    async def look(sky: Client) -> Runbook:
+        return await sky.runbook(channel)
+
+    found = ask(data, look)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            line.stage,
+            line.site or ("-" if line.running else "not running"),
+            "takes over at once" if line.protected else "starts again" if line.running else "",
+            f"{line.goal_ms} ms" if line.running else "",
+            f"skyriver drill {line.stage} -c {channel}" if line.may_kill and line.running else "",
+        )
+        for line in found.stages
+    ]
+    print_table(("stage", "at", "when it dies", "goal", "try it"), rows)
 
 
 def _drill(stage: str, channel: str, times: int, viewers: int, data: Path | None, as_json: bool) -> None:

@@ -32,14 +32,29 @@ POLL_S = 0.1
 class Stage(StrEnum):
     """What is killed."""
 
-    EDGE = "edge"
+    STATION = "station"
     TRANSCODER = "transcoder"
+    STANDBY = "standby"
     ORIGIN = "origin"
+    EDGE = "edge"
+    DELIVERY = "delivery"
+    RECORDER = "recorder"
     API = "api"
 
 
 # How long to look after a kill: above the stage's budget, so that a miss of the budget is measured and not cut off.
-WINDOW_S = {Stage.EDGE: 2.0, Stage.TRANSCODER: 6.0, Stage.ORIGIN: 5.0, Stage.API: 6.0}
+WINDOW_S = {
+    Stage.STATION: 15.0,
+    Stage.TRANSCODER: 6.0,
+    Stage.STANDBY: 6.0,
+    Stage.ORIGIN: 5.0,
+    Stage.EDGE: 2.0,
+    Stage.DELIVERY: 5.0,
+    Stage.RECORDER: 5.0,
+    Stage.API: 6.0,
+}
+SETTLE_S = {Stage.TRANSCODER: 5.0, Stage.STANDBY: 5.0, Stage.STATION: 12.0}
+"""How long to wait until the next kill, so that whoever took over has given its place back: see `fabric.bridge`."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +108,8 @@ async def drill(
     async with asyncio.TaskGroup() as tasks:
         watching = [tasks.create_task(viewer.run()) for viewer in audience]
         for number in range(times):
+            if number:
+                await asyncio.sleep(SETTLE_S.get(stage, 0.0))
             await _whole(sky, stage, found.id, audience)
             switches = sum(len(viewer.arrivals.edges) for viewer in audience)
             report.kills.append(await _kill(sky, stage, found.id, audience))
