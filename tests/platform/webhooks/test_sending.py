@@ -18,11 +18,11 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skyriver.kernel.networks import is_public
 from skyriver.platform.webhooks.addresses import (
     BadWebhookUrl,
     PrivateAddress,
     address_of,
-    is_public,
     read_url,
     resolve,
 )

@@ -8,18 +8,16 @@ differently a moment later (DNS rebinding) gains nothing. TLS still verifies the
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from skyriver.kernel.errors import InvalidInput, WorldBroke
+from skyriver.kernel.networks import is_public
 from skyriver.platform.webhooks.model import URL_CHARS_MAX
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-# IPv6 that carries an IPv4 address for a gateway: it would reach what the address inside reaches.
-_TRANSLATED = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """Host and port -> its IP addresses."""
@@ -79,17 +77,6 @@ def read_url(url: str) -> Target:
 
 
 _HINT = "Give the full address of your receiver, e.g. https://hooks.example.com/skyriver."
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one that anybody on the internet could call."""
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return is_public(str(parsed.ipv4_mapped))
-        if parsed.sixtofour is not None or parsed.teredo is not None or any(parsed in net for net in _TRANSLATED):
-            return False
-    return parsed.is_global and not parsed.is_multicast
 
 
 async def resolve(host: str, port: int) -> list[str]:
