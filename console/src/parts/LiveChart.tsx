@@ -86,7 +86,7 @@ function optionsFor(
         label,
         stroke: COLORS[index % COLORS.length] ?? "#1988ed",
         width: 2,
-        points: { show: false },
+        points: clock === "minutes" ? { size: 4 } : { show: false },
         value: (_plot: uPlot, value: number | null) => (value === null ? "–" : format(value)),
       })),
     ],

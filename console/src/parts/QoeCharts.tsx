@@ -32,9 +32,12 @@ export default function QoeCharts({ channelId }: { channelId: string }) {
     };
   }, [channelId, span]);
 
-  const points = useMemo(() => qoe?.points ?? [], [qoe]);
-  const times = useMemo(() => points.map((point) => Date.parse(point.at) / 1000), [points]);
-  const line = (label: string, read: (point: QoeFigures) => number | null): Line => ({ label, values: points.map(read) });
+  const steps = useMemo(() => (qoe ? everyStep(qoe) : []), [qoe]);
+  const times = useMemo(() => steps.map((step) => step.at_s), [steps]);
+  const line = (label: string, read: (point: QoeFigures) => number | null): Line => ({
+    label,
+    values: steps.map(({ figures }) => (figures ? read(figures) : null)),
+  });
   const charts: { title: string; lines: Line[]; format: (value: number) => string }[] = [
     { title: t("qoe_viewers"), lines: [line(t("viewers"), (p) => p.viewers)], format: (value) => value.toFixed(1) },
     {
@@ -63,11 +66,11 @@ export default function QoeCharts({ channelId }: { channelId: string }) {
           ]}
         />
       </Group>
-      {points.length === 0 ? (
+      {!qoe || qoe.points.length === 0 ? (
         <Text size="sm" c="dimmed">{t("qoe_none")}</Text>
       ) : (
         <>
-          {qoe && <Summary total={qoe.total} />}
+          <Summary total={qoe.total} />
           <SimpleGrid cols={{ base: 1, sm: 2, xl: 4 }} mt="md">
             {charts.map(({ title, lines, format }) => (
               <div key={title}>
@@ -76,12 +79,21 @@ export default function QoeCharts({ channelId }: { channelId: string }) {
               </div>
             ))}
           </SimpleGrid>
-          {qoe && <Groups title={t("site")} groups={qoe.by_site} />}
-          {qoe && <Groups title={t("protocol")} groups={qoe.by_protocol} />}
+          <Groups title={t("site")} groups={qoe.by_site} />
+          <Groups title={t("protocol")} groups={qoe.by_protocol} />
         </>
       )}
     </Card>
   );
+}
+
+/** Every step of the span; those in which nobody told anything are holes and not lines drawn across. */
+function everyStep(qoe: Qoe): { at_s: number; figures: QoeFigures | undefined }[] {
+  const told = new Map(qoe.points.map((point) => [Date.parse(point.at) / 1000, point]));
+  const first = Math.min(...told.keys());
+  const steps: { at_s: number; figures: QoeFigures | undefined }[] = [];
+  for (let at_s = first; at_s < Date.parse(qoe.until) / 1000; at_s += qoe.step_s) steps.push({ at_s, figures: told.get(at_s) });
+  return steps;
 }
 
 const percent = (share: number | null): number | null => (share === null ? null : share * 100);

@@ -26,6 +26,8 @@ from skyriver.services.live.seen import Seen
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
+SETTLE_S = 20.0
+"""After a start: publishers and stations come back after the API, and nothing is wrong with that."""
 READ_EVERY_S = 5.0
 """How often channels and their settings are read. A new channel has no show in its first seconds."""
 
@@ -43,13 +45,13 @@ class ChannelEyes:
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
-        read_at_s = 0.0
+        read_at_s, settled_s = 0.0, loop.time() + SETTLE_S
         while True:
             try:
                 if loop.time() >= read_at_s:
                     await self.read()
                     read_at_s = loop.time() + READ_EVERY_S
-                await self.look()
+                await self.look(settled=loop.time() >= settled_s)
             except SkyriverError as error:
                 log.warning("Looking after channels failed, and is tried again: %s", error)
             await asyncio.sleep(LOOK_EVERY_S)
@@ -65,12 +67,12 @@ class ChannelEyes:
             }
             self._told = await read_told(session)
 
-    async def look(self) -> None:
-        """One look at every channel."""
+    async def look(self, *, settled: bool = True) -> None:
+        """One look at every channel. Before it has `settled`, alarms stay as an earlier process left them."""
         observed = self._live.cloud.observed
         seen = {channel_id: self._live.seen(channel_id) for channel_id in self._channels}
         reports = detector_reports(observed)
-        deaf = not any(node.state is NodeState.ALIVE for node in observed.nodes)
+        deaf = not settled or not any(node.state is NodeState.ALIVE for node in observed.nodes)
         holding = [
             condition
             for channel_id, channel in self._channels.items()
