@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
+from skyriver.fabric import SLOT_US
 from skyriver.kernel.clock import utc_now
 from skyriver.services.live.delivery.connection import HEAD_S, IDLE_S, STALL_S
 from skyriver.services.live.delivery.http import MAX_HEAD_BYTES
@@ -44,7 +46,12 @@ async def test_everything_that_a_playlist_names_can_be_had() -> None:
                 assert found.status == 200, uri
                 assert found.fields["content-type"] == ("audio/mp4" if track == "aac" else "video/mp4")
         manifest = await edge.get(f"{edge.base}/manifest.mpd")
-        assert manifest.status == 200
+        starts_us = re.findall(r'<S t="(\d+)"', manifest.body.decode())
+        assert len(starts_us) == 16
+        for start_us in starts_us[:8]:
+            named_by_time = await edge.get(f"{edge.base}/180p/t{start_us}.m4s")
+            named_by_slot = await edge.get(f"{edge.base}/180p/{int(start_us) // SLOT_US}.m4s")
+            assert named_by_time.body == named_by_slot.body
 
 
 async def test_a_segment_is_its_parts() -> None:

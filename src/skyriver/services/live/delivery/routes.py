@@ -5,6 +5,7 @@
     /hls/<grant>/<channel>/<track>/index.m3u8            media playlist; _HLS_msn, _HLS_part, _HLS_skip
     /hls/<grant>/<channel>/<track>/init-<hash>.mp4       init segment
     /hls/<grant>/<channel>/<track>/<slot>.m4s            segment
+    /hls/<grant>/<channel>/<track>/t<start, µs>.m4s      the same segment, as DASH names it
     /hls/<grant>/<channel>/<track>/<slot>.<part>.m4s     part
     /vod/<grant>/<recording>/...                         a recording, see `recorded`
     /health
@@ -151,10 +152,12 @@ class Routes:
             if name == "index.m3u8":
                 text = playlists.multivariant(videos, audio)
                 return respond(request, _fresh(text, playlists.CONTENT_TYPE))
-            videos = [video for video in videos if _opens_slots(feed.ring(video.name))]
+            # One whose keyframes open no slots does not change places with the others.
+            videos = [video for video in videos if _opens_slots(feed.ring(video.name))] or videos
             now = utc_now()
-            since_us = max(map(_since_us, filter(None, (feed.ring(r.name) for r in (*videos, audio) if r))))
-            text = manifest.mpd(videos, audio, now=now, available_s=now.timestamp() - since_us / 1e6)
+            rings = {name: track.ring for name, track in feed.tracks.items()}
+            since_us = max(_since_us(rings[one.name]) for one in (*videos, audio) if one is not None)
+            text = manifest.mpd(videos, audio, rings, now=now, available_s=now.timestamp() - since_us / 1e6)
             return respond(request, _fresh(text, manifest.CONTENT_TYPE))
 
         return self._when_ready(connection, session, feed, answer)
@@ -201,6 +204,9 @@ class Routes:
     def _media(
         self, request: Request, connection: Connection, session: Session, ring: TrackRing, name: str
     ) -> Response | Later:
+        if name.startswith("t") and _is_number(start_us := name[1:].removesuffix(".m4s")):
+            at = next((s for s in ring.segments if s.start_us == int(start_us) and s.complete), None)
+            return respond(request, at.body) if at is not None and at.body is not None else _GONE
         numbers = name.removesuffix(".m4s").split(".")
         if not name.endswith(".m4s") or len(numbers) > 2 or not all(_is_number(number) for number in numbers):
             return _UNKNOWN
@@ -329,4 +335,4 @@ def _directives(query: str) -> tuple[int | None, int | None] | None:
 
 
 def _is_number(text: str) -> bool:
-    return 0 < len(text) <= 15 and text.isascii() and text.isdigit()
+    return 0 < len(text) <= 16 and text.isascii() and text.isdigit()
