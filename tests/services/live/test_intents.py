@@ -135,9 +135,10 @@ def test_a_standby_runs_along_where_there_is_a_second_core_node() -> None:
     first, second = both["live.transcoder/ch_1"], both["live.transcoder/ch_1/standby"]
     assert first.spec["cost"] < second.spec["cost"]
     assert (first.apart_from, second.apart_from) == ((second.name,), (first.name,)), "neither joins the other's node"
-    assert {k: v for k, v in first.spec.items() if k not in ("cost", "grant", "ingest")} == {
-        k: v for k, v in second.spec.items() if k not in ("cost", "grant", "ingest")
-    }
+    own = {"cost", "grant", "ingest", "detectors"}
+    assert {k: v for k, v in first.spec.items() if k not in own} == {
+        k: v for k, v in second.spec.items() if k not in own
+    }, "the same work"
     alone = ["live.transcoder/ch_1"]
     assert list(transcoders(plan, node("n1"))) == alone
     assert list(transcoders(plan, node("n1"), node("n2", state=NodeState.DEAD))) == alone

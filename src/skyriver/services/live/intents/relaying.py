@@ -22,7 +22,7 @@ from skyriver.services.live.records import DestinationRecord, PullRecord
 from skyriver.services.live.relaying.operations import key_label, url_label
 
 PULL, PUSH = "live.pull", "live.push"
-_PULL_CORES, _PUSH_CORES = 0.1, 0.05  # measured with 720p30 at 4 Mbit/s; sound that is encoded anew is 0.02 of it
+_PULL_CORES, _PUSH_CORES = 0.1, 0.05  # for packing: about what a station and its sending half use
 
 log = logging.getLogger(__name__)
 
