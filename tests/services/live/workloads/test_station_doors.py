@@ -48,21 +48,35 @@ async def a_station(
 
 
 @pytest.mark.skipif(missing(), reason="libsrt is not installed")
-async def test_a_push_over_srt_becomes_a_broadcast(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("encoder", "codec"), [("libx264", "avc3."), ("libx265", "hev1.")])
+async def test_a_push_over_srt_becomes_a_broadcast(tmp_path: Path, encoder: str, codec: str) -> None:
     async with (
         a_station(tmp_path) as (child, ready, relay),
         watching(relay, "main", INGEST) as watcher,
         Caller(ready["srt_port"], f"#!::r={KEY},m=publish") as caller,
     ):
-        await caller.send(transport_stream())
+        await caller.send(transport_stream(encoder))
         started = await child.says("input")
         assert await watcher.take("video", 20)
         metrics = await child.says("metrics", lambda m: bool(m["inputs"]))
     assert ready["problems"] == {}
-    assert (started["state"], started["width"]) == ("started", 320)
+    assert (started["state"], started["width"], started["codec"][:5]) == ("started", 320, codec)
     (seen,) = metrics["inputs"].values()
     assert (seen["loss_percent"], seen["audio"]) == (0, "mp4a.40.2")
     assert seen["latency_ms"] >= 60
+
+
+@pytest.mark.skipif(missing(), reason="libsrt is not installed")
+async def test_ports_that_are_taken_are_no_reason_to_stay_shut(tmp_path: Path) -> None:
+    with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        tcp.bind(("127.0.0.1", 0))
+        tcp.listen()
+        udp.bind(("127.0.0.1", 0))
+        taken = {"rtmps_port": tcp.getsockname()[1], "srt_port": udp.getsockname()[1]}
+        async with a_station(tmp_path, DOORS | taken) as (_, ready, _relay):
+            pass
+    assert ready["problems"] == {}
+    assert all(ready[name] not in (0, port) for name, port in taken.items())
 
 
 async def test_rtmps_is_the_same_door_within_tls(tmp_path: Path) -> None:
@@ -81,15 +95,10 @@ async def test_a_station_without_libsrt_says_so_and_serves_the_rest(
         raise SrtMissing("SRT needs libsrt.", hint="apt install it.")
 
     monkeypatch.setattr(library, "load", nothing)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        doors = {**DOORS, "rtmps_port": taken.getsockname()[1]}
-        async with a_station(tmp_path, doors) as (_, ready, _relay):
-            pass
+    async with a_station(tmp_path) as (_, ready, _relay):
+        pass
     assert ready["problems"] == {"srt": "SRT needs libsrt. apt install it."}
-    assert "srt_port" not in ready
-    assert ready["rtmps_port"] not in (0, doors["rtmps_port"]), "a port that is taken is no reason to stay shut"
+    assert "srt_port" not in ready and ready["rtmps_port"]
 
 
 async def test_sound_alone_is_a_channel_too(tmp_path: Path) -> None:

@@ -239,10 +239,11 @@ async def test_a_taken_port_is_named() -> None:
         with taken:
             taken.bind(("127.0.0.1", 0))
             other = SrtServer(server.reception, KeyRing(), port=taken.getsockname()[1])
-            with pytest.raises(SrtFailed, match="SRT publishers"):
+            with pytest.raises(SrtFailed, match="SRT publishers") as by_another_program:
                 await other.open()
-        with pytest.raises(SrtFailed):
+        with pytest.raises(SrtFailed) as by_ourselves:
             await second.open()
+    assert by_another_program.value.code == by_ourselves.value.code == "port_taken"
 
 
 def test_a_machine_without_libsrt_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import errno
 import socket
 import struct
 import sys
@@ -31,7 +32,6 @@ _RCVSYN, _PASSPHRASE, _RCVLATENCY, _STREAMID, _TRANSTYPE = 2, 26, 43, 46, 50
 _LIVE = 0
 _LOG_CRITICAL = 2  # LOG_CRIT of syslog: what strangers send must not fill the log
 _WOULD_BLOCK = 6002  # SRT_EASYNCRCV
-_BIND_CONFLICTS = (5000, 5015)  # SRT_EINVOP, SRT_EBINDCONFLICT: what an address in use comes as, by version
 READABLE, BROKEN = 1, 8  # SRT_EPOLL_IN, SRT_EPOLL_ERR
 _MESSAGE_BYTES = 1456  # SRT_LIVE_MAX_PLSIZE: what fits into one datagram
 _STREAM_ID_BYTES = 512
@@ -238,9 +238,10 @@ class Library:
         return _parse(storage.raw)
 
     def _cannot_listen(self, host: str, port: int) -> SrtFailed:
-        taken = self._c.srt_getlasterror(None) in _BIND_CONFLICTS
+        why = self._why()
+        taken = _is_taken(host, port)
         return SrtFailed(
-            f"Could not listen for SRT publishers on UDP {host}:{port}: {self._why()}.",
+            f"Could not listen for SRT publishers on UDP {host}:{port}: {'it is taken' if taken else why}.",
             hint="Stop what has this port, or choose another SRT port.",
             code="port_taken" if taken else None,
         )
@@ -267,6 +268,16 @@ def load() -> Library:
         except OSError:
             continue
     raise SrtMissing("SRT needs the system library libsrt, which is not on this machine.", hint=INSTALL)
+
+
+def _is_taken(host: str, port: int) -> bool:
+    """Whether another socket has this port: libsrt says no more than that something was wrong."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, port))
+    except OSError as error:
+        return error.errno == errno.EADDRINUSE
+    return False
 
 
 def _address(host: str, port: int) -> bytes:
