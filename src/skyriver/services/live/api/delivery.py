@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import timedelta
 from typing import Literal
 
@@ -72,10 +71,12 @@ async def _redirect(
     live: LiveDep,
     grants: Grants,
 ) -> RedirectResponse:
-    live.allowance.take(request.client.host if request.client else "")
+    address = request.client.host if request.client else ""
+    live.allowance.take(address)
     channel = await service.find_public_channel(session, tenant_slug, channel_slug)
     state = live.seen(channel.id).state
-    ticket = issue_ticket(live.cloud, grants, channel, state, viewer=secrets.token_urlsafe(9), lifetime=LINK_LIFETIME)
+    # By address: some players come back to the link for each update, and should find the same edge.
+    ticket = issue_ticket(live.cloud, grants, channel, state, viewer=address, lifetime=LINK_LIFETIME)
     if not ticket.hls:
         raise NotDelivered
     best = ticket.hls[0]
