@@ -21,8 +21,11 @@ import { TextTracks } from "./text";
 
 /** A window shorter than this is the live edge and its reserve, not something to wind back in. */
 const WINDOW_S = 30;
-/** Nothing on the screen this long after the start, or fatal errors this many times in a row: give up. */
+/** Nothing on the screen this long after the start: give up, unless something is still coming in... */
 const START_MS = 8000;
+/** ...that does not take this long altogether. */
+const START_MAX_MS = 20_000;
+/** Fatal errors in a row after which to give up. */
 const MAX_FATAL = 4;
 /** As often as this within a minute: parts are too much for this link, whole segments may do. */
 const MAX_STALLS = 4;
@@ -42,7 +45,7 @@ export class HlsViewing implements Viewing {
   private startup_ms: number | undefined;
   private page_to_paint_ms: number | undefined;
   private switches = 0;
-  private startTimer: ReturnType<typeof setTimeout> | undefined;
+  private readonly opened_ms = performance.now();
   private timer: ReturnType<typeof setInterval> | undefined;
   private paused = false;
 
@@ -66,7 +69,6 @@ export class HlsViewing implements Viewing {
     on("ended", () => this.setState("paused"));
     on("error", () => this.onNativeError());
     on("ratechange", () => this.options.events.menus());
-    if (this.options.hasAlternative) this.startTimer = setTimeout(() => this.giveUp("hls_no_picture"), START_MS);
     // A still live playlist is told neither by events nor by errors.
     this.timer = setInterval(() => this.judge(), 250);
     this.watchPaints();
@@ -75,7 +77,6 @@ export class HlsViewing implements Viewing {
 
   close(): void {
     this.stop.abort();
-    clearTimeout(this.startTimer);
     clearInterval(this.timer);
     this.text.close();
     this.hls?.destroy();
@@ -276,8 +277,18 @@ export class HlsViewing implements Viewing {
 
   private judge(): void {
     if (this.paused || document.hidden) return;
+    if (this.meters.painted === 0) {
+      this.judgeStart(performance.now());
+      return;
+    }
     const still_ms = this.meters.paints.read(performance.now()).open_ms;
-    if (this.meters.painted > 0 && still_ms > 2000 && !this.surface.ended && this.state === "playing") this.setState("waiting");
+    if (still_ms > 2000 && !this.surface.ended && this.state === "playing") this.setState("waiting");
+  }
+
+  private judgeStart(now_ms: number): void {
+    const waited_ms = now_ms - this.opened_ms;
+    const coming = this.meters.bits.perSecond(now_ms) > 0 && waited_ms < START_MAX_MS;
+    if (this.options.hasAlternative && waited_ms >= START_MS && !coming) this.giveUp("hls_no_picture");
   }
 
   private watchPaints(): void {
@@ -296,7 +307,6 @@ export class HlsViewing implements Viewing {
   }
 
   private onFirstPaint(now_ms: number): void {
-    clearTimeout(this.startTimer);
     this.startup_ms = now_ms - this.options.started_ms;
     this.page_to_paint_ms = now_ms;
     this.options.events.firstPaint(this.startup_ms);
