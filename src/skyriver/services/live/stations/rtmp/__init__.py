@@ -1,4 +1,4 @@
-"""RTMP ingest: many publishers on one port, each an async iterator of H.264 and AAC.
+"""RTMP and RTMPS ingest: many publishers on one port, each an async iterator of media events.
 
     keys = KeyRing()
     keys.replace([(Publication("ch_…", "tn_…", takeover=False), ["<sha-256 of a key, hex>"])])
@@ -13,7 +13,7 @@
     await server.run()                                    # until cancelled
 
 The protocol itself (`connection.Connection`) does no I/O. Source: Adobe's RTMP specification 1.0 (2012), Adobe's FLV
-specification 10.1, and Enhanced RTMP v1/v2 (Veovera) for the codecs we refuse by name.
+specification 10.1, and Enhanced RTMP v2 (Veovera) for HEVC, AV1, VP9 and Opus.
 """
 
 from __future__ import annotations
