@@ -76,7 +76,7 @@ async def taking(relay: Endpoint, *tracks: str, space: str = SPACE) -> AsyncIter
 
 
 def shown_in(frames: list[MediaFrame], main_us: int, backup_us: int) -> str:
-    """Which input each picture is of: `m`, `b`, or `s` for neither (or for one moved by a tick), in order, without repetitions."""
+    """Which input each picture is of: `m`, `b`, else `s` (also when moved by a tick); in order, none twice."""
     first = next(n for n, frame in enumerate(frames) if frame.keyframe)
     pictures = samples.decode_video([(f.pts_us, f.payload) for f in frames[first:]])
     assert len(pictures) == len(frames) - first, "every frame can be decoded"
