@@ -14,10 +14,12 @@ from skyriver.services.live.model import ChannelState
 from skyriver.services.live.records import ToldStateRecord
 from skyriver.services.live.seen import SLATE, Seen
 
+RECORDING_READY = EventType("recording.ready", "A recording or a clip is finished and can be played as a whole.")
 EVENTS = (
     EventType("channel.live", "A channel has pictures for its viewers."),
     EventType("channel.offline", "A channel's show is over: its publisher is gone and its hold has passed."),
     EventType("input.switched", "A channel shows another of its inputs, or its slate."),
+    RECORDING_READY,
 )
 
 

@@ -24,6 +24,8 @@ from skyriver.platform.objects import ObjectStore
 from skyriver.platform.objects.store import delete_prefix
 from skyriver.platform.store import Store
 from skyriver.platform.web import EventHub
+from skyriver.platform.webhooks import publish_event
+from skyriver.services.live.eyes.telling import RECORDING_READY
 from skyriver.services.live.intents.recorder import recorder_name
 from skyriver.services.live.model import ChannelState
 from skyriver.services.live.observe import Live
@@ -184,7 +186,10 @@ class Keeper:
             row = await session.get(RecordingRecord, recording_id)
             if row is None:
                 return
+            before = row.state
             change(row)
+            if row.state == RecordingState.READY and before != RecordingState.READY:
+                await publish_event(session, row.tenant_id, RECORDING_READY.name, ready_data(row))
         self._tell(row)
 
     def _tell(self, row: RecordingRecord) -> None:
@@ -305,3 +310,14 @@ def _whole(value: Any) -> int:
 
 def _dicts(value: Any) -> list[dict[str, Any]]:
     return [dict(entry) for entry in value[:1000] if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def ready_data(row: RecordingRecord) -> dict[str, Any]:
+    """What webhooks are told of a recording or clip that can be played now."""
+    return {
+        "recording_id": row.id,
+        "recording_name": row.name,
+        "channel_id": row.channel_id,
+        "duration_ms": row.duration_ms,
+        "size_bytes": row.size_bytes,
+    }
