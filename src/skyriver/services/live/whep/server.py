@@ -51,6 +51,7 @@ class WhepServer(SignallingServer[WhepSession]):
         *,
         host: str,
         port: int,
+        advertise_host: str = "",
         limits: Limits | None = None,
         tls: ssl.SSLContext | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -66,7 +67,13 @@ class WhepServer(SignallingServer[WhepSession]):
         self._unwatched_s: dict[str, float] = {}
         self._feed_tasks: asyncio.TaskGroup | None = None
         super().__init__(
-            PATH, host=host, port=port, max_offer_bytes=self.limits.max_offer_bytes, monotonic=monotonic, tls=tls
+            PATH,
+            host=host,
+            port=port,
+            max_offer_bytes=self.limits.max_offer_bytes,
+            monotonic=monotonic,
+            tls=tls,
+            advertise_host=advertise_host,
         )
 
     @property

@@ -13,20 +13,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from skyriver.fabric.certificates import load
+from skyriver.fabric.certificates import Certificate, load
 from skyriver.fabric.grants import Verifier
 from skyriver.fabric.moq import silence_native_logs
 from skyriver.kernel.child import ChildChannel
 from skyriver.kernel.clock import utc_now
 from skyriver.kernel.errors import WorldBroke
 from skyriver.kernel.ids import new_id
-from skyriver.services.live.delivery.server import tls_context
 from skyriver.services.live.whep import WhepServer
 from skyriver.services.live.whep.session import WhepSession
 from skyriver.services.live.workloads.specs import endpoints
@@ -82,18 +82,13 @@ class WhepWorkload:
         self._sent_bytes = 0
         files = first.get("certificate")
         certificate = load(Path(files["chain"]), Path(files["key"]), operator_owned=True) if files else None
-        self._tls = tls_context(certificate) if certificate else None
+        self._tls = _tls_context(certificate) if certificate else None
         self._server = self._server_on(int(self._spec.get("port") or 0))
         self._deny(first.get("denied", ()))
 
     async def run(self) -> None:
         """Serve; ends on `drain`, or when there is no agent any more."""
-        try:
-            await self._server.open()
-        except WorldBroke as error:
-            log.warning("%s A free port is taken instead.", error.message)
-            self._server = self._server_on(0)
-            await self._server.open()
+        await self._open()
         host = str(self._spec.get("advertise_host") or self._spec["host"])
         shown = f"[{host}]" if ":" in host else host
         scheme = "https" if self._tls else "http"
@@ -103,6 +98,21 @@ class WhepWorkload:
             await self._obey()
             for task in serving:
                 task.cancel()
+
+    async def _open(self) -> None:
+        """On our port, the next one, which is ours too (`up` marks the first of a range with a socket of its own), or
+        any."""
+        port = int(self._spec.get("port") or 0)
+        for candidate in (port, port + 1) if port else ():
+            self._server = self._server_on(candidate)
+            try:
+                await self._server.open()
+            except WorldBroke as error:
+                log.info("%s The next port is tried.", error.message)
+            else:
+                return
+        self._server = self._server_on(0)
+        await self._server.open()
 
     def _server_on(self, port: int) -> WhepServer:
         return WhepServer(
@@ -174,6 +184,14 @@ class WhepWorkload:
         meter = self._meters.setdefault(session.session_id, _Meter(session))
         if (fact := meter.fact(final=final)) is not None:
             self._channel.emit("usage", **fact)
+
+
+def _tls_context(certificate: Certificate) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate.chain_path, certificate.key_path)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 async def main(channel: ChildChannel, first: dict[str, Any]) -> None:
