@@ -17,6 +17,7 @@ from skyriver.platform.alarms.part import PART as ALARMS
 from skyriver.platform.fabric_keys.part import PART as FABRIC_KEYS
 from skyriver.platform.objects import ObjectStore
 from skyriver.platform.store import Store
+from skyriver.platform.webhooks.records import WebhookEventRecord, WebhookRecord
 from skyriver.services.live.intents.recorder import read_recordings, recorder_intents, recorder_name
 from skyriver.services.live.manifest import live_service
 from skyriver.services.live.observe import Live
@@ -113,6 +114,26 @@ class Scene:
         await take(self.objects, row.id, self.tmp_path / row.id, ended=ended)
         return row.id
 
+    async def listen(self) -> None:
+        """Red has a webhook for recordings."""
+        hook = WebhookRecord(
+            tenant_id=self.cloud.red.id,
+            name="mine",
+            url="https://hooks.example.com/",
+            event_types=["recording.ready"],
+            secret_sealed=b"",
+        )
+        async with self.cloud.store.transaction() as session:
+            session.add(hook)
+
+    async def told(self) -> list[tuple[str, str]]:
+        """Events in the outbox, and the recordings that they are about."""
+        from sqlalchemy import select
+
+        async with self.cloud.store.session() as session:
+            rows = await session.scalars(select(WebhookEventRecord))
+            return [(row.type, row.data["recording_id"]) for row in rows]
+
     async def keys(self, recording_id: str) -> list[str]:
         return [found.key async for found in self.objects.list(root(recording_id))]
 
@@ -164,6 +185,7 @@ async def test_settings_are_the_members_to_change(scene: Scene) -> None:
 
 
 async def test_a_show_is_recorded_from_its_first_picture_until_it_is_over(scene: Scene) -> None:
+    await scene.listen()
     await scene.on_air()
     assert await scene.rows() == []
     await scene.red.patch(f"/v1/channels/{scene.channel_id}/recording", json={"enabled": True, "retention_days": 2})
@@ -181,6 +203,7 @@ async def test_a_show_is_recorded_from_its_first_picture_until_it_is_over(scene:
     await scene.off_air(recorder(row.id, finished=True, size_bytes=6_000_000))
     [row] = await scene.rows()
     assert (row.state, row.size_bytes, row.open_channel_id) == ("ready", 6_000_000, None)
+    assert await scene.told() == [("recording.ready", row.id)], "webhooks are told of it once"
     assert row.ended_at == START + timedelta(seconds=62) and row.retain_until is not None
     assert row.retain_until > scene.clock.now + timedelta(days=1)
 
