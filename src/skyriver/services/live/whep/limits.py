@@ -17,7 +17,7 @@ class Limits:
     """From the answer to a finished DTLS handshake."""
     idle_timeout_s: float = 30.0
     """Without any sign of the viewer; browsers check connectivity every few seconds."""
-    catalog_within_s: float = 5.0
+    catalog_within_s: float = 4.0
     """How long a viewer's request waits for the channel to be on air."""
     unwatched_s: float = 10.0
     """How long a channel is still read after its last viewer."""

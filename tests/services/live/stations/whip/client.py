@@ -72,13 +72,13 @@ class Client:
 async def post(url: str, key: str, offer: str, **headers: str) -> httpx.Response:
     """One POST of an offer."""
     token = {"Authorization": f"Bearer {key}"} if key else {}
-    async with httpx.AsyncClient(trust_env=False, verify=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=20.0) as http:
         return await http.post(url, content=offer, headers={"Content-Type": "application/sdp", **token, **headers})
 
 
 async def request(method: str, url: str, **arguments: Any) -> httpx.Response:
     """Any other request."""
-    async with httpx.AsyncClient(trust_env=False, verify=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=20.0) as http:
         return await http.request(method, url, **arguments)
 
 
