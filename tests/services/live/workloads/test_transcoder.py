@@ -62,11 +62,10 @@ async def src(
     clock = MediaClock()
     if apart_from_us is not None:  # the bars of the two then never stand at the same place
         await asyncio.sleep((BARS_US // 2 - (clock.now_us() - apart_from_us)) % BARS_US / 1e6)
-    begin_us = clock.now_us()
+    begin_us, begin_s = clock.now_us(), loop.time()
 
     async def play() -> None:
         cutter, audio_cutter = GroupCutter(), AudioCutter()
-        begin_s = loop.time()
         for turn in range(1_000):
             pending = list(aac.units)
             for unit in units:
