@@ -95,7 +95,7 @@ async def measure(
         async with encoder(file, backup_url) as standby:
             await until(sky, slug, shows("backup"), "the backup's picture")
             watching = tasks.create_task(viewer.run())
-            while not viewer.receives(0.5):
+            while not viewer.receives(0.5):  # noqa: ASYNC110 - a viewer tells nobody when it receives
                 await asyncio.sleep(0.1)
             for _ in range(kills):
                 async with encoder(file, main_url) as main:

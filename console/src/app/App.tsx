@@ -91,12 +91,12 @@ function SignedIn() {
             <NewChannel />
           </Route>
           <Route path="/channels/:slug">{({ slug }) => <ChannelPage key={slug} slug={slug} />}</Route>
-          <Route path="/studio/:slug">{({ slug }) => <Studio key={slug} slug={slug} />}</Route>
           <Route path="/channels/:slug/recordings">{({ slug }) => <Recordings key={slug} slug={slug} />}</Route>
           <Route path="/recordings">
             <Recordings />
           </Route>
           <Route path="/recordings/:id">{({ id }) => <RecordingPage key={id} id={id} />}</Route>
+          <Route path="/studio/:slug">{({ slug }) => <Studio key={slug} slug={slug} />}</Route>
           <Route path="/sites">
             <Sites />
           </Route>

@@ -153,11 +153,11 @@ class MachineWatch:
                     self._cluster.controller.unplaced(),
                     bus_connected=self._bus.connected,
                 )
-                settled = self._desk.now_s() >= settled_s
-                await self._source.look(
-                    (condition for condition in conditions if settled or condition.kind == BUS_DOWN),
-                    unknown=lambda condition: not settled or self._cannot_tell(condition),
-                )
+                if self._desk.now_s() >= settled_s:
+                    await self._source.look(conditions, unknown=self._cannot_tell)
+                else:
+                    bus_down = [condition for condition in conditions if condition.kind == BUS_DOWN]
+                    await self._source.look(bus_down, unknown=lambda _condition: True)
             await asyncio.sleep(LOOK_EVERY_S)
 
     def _cannot_tell(self, condition: Condition) -> bool:

@@ -1,7 +1,8 @@
 """`live.delivery`: LL-HLS, HLS and DASH of all channels at one edge, filled from the fabric while somebody watches.
 
-Spec: {host, advertise_host, port, relays: [{url, certificate_sha256}], origins: [the same], grant}. `relays` are the
-edge's own; without any it fills from the origins. `grant` is a service grant for the spaces of all channels. The first
+Spec: {host, advertise_host, port, relays: [{url, certificate_sha256}], origins: [the same], grant, store}. `relays`
+are the edge's own; without any it fills from the origins. `grant` is a service grant for the spaces of all channels,
+`store` the URL of the object store that recordings are read from, empty where this node cannot reach it. The first
 command also brings data_dir, certificate ({chain, key}: files of the operator's own, or None), jwks, denied.
 Later commands: `spec`, `keys`, `deny`, `drain`. A change of what it listens on needs a restart, which it asks for.
 
@@ -102,7 +103,7 @@ class DeliveryWorkload:
     def _take_spec(self, spec: Mapping[str, Any]) -> None:
         before, self._spec = self._spec, spec
         if any(before.get(key) != spec.get(key) for key in _LISTENING):
-            self._channel.emit("restart_me", reason="what it listens on has changed")
+            self._channel.emit("restart_me", reason="what it listens on, or where recordings are, has changed")
         elif (_relays(before), _origins(before)) != (_relays(spec), _origins(spec)):
             self._server.follow(_relays(spec), _origins(spec))
 
