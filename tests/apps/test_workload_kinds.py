@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 
 import pytest
 
@@ -11,6 +13,7 @@ from skyriver.apps.workload.registry import KINDS, workload_main
 from skyriver.kernel.errors import InvalidInput
 from skyriver.platform.workloads.relays import RELAY
 
+API_ONLY = {"fastapi", "sqlalchemy", "starlette"}
 OF_THE_PLATFORM = {RELAY, "probe"}
 
 
@@ -19,6 +22,14 @@ def test_the_main_function_of_a_kind_takes_a_channel_and_the_first_command(kind:
     main = workload_main(kind)
     assert inspect.iscoroutinefunction(main)
     assert len(inspect.signature(main).parameters) == 2
+
+
+def test_no_workload_pays_for_what_only_the_api_needs() -> None:
+    """Each runs many times on a node; SQL and the API's framework would double what a relay takes."""
+    modules = sorted({target.partition(":")[0] for target in KINDS.values()})
+    code = f"import sys; [__import__(name) for name in {modules}]; print(*{API_ONLY!r} & set(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == ""
 
 
 def test_services_and_registry_name_the_same_kinds() -> None:

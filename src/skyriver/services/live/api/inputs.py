@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from skyriver.platform.web import Caller, Member, Reader, Writer, problems
+from skyriver.platform.web import Caller, Member, Reader, RuntimeDep, Writer, problems
 from skyriver.services.live import slates
 from skyriver.services.live.api.channel_access import LiveDep, own_channel
 from skyriver.services.live.api.channels import shape_of
@@ -48,13 +48,18 @@ async def show_slate(id_or_slug: IdOrSlug, caller: Caller, session: Reader) -> R
 @router.put(
     "/channels/{id_or_slug}/slate", status_code=204, openapi_extra=_PICTURE_BODY, responses=problems(404, 413, 422)
 )
-async def put_slate(id_or_slug: IdOrSlug, request: Request, caller: Member, session: Writer, live: LiveDep) -> None:
+async def put_slate(
+    id_or_slug: IdOrSlug, request: Request, caller: Member, runtime: RuntimeDep, live: LiveDep
+) -> None:
     """Show this picture while no input has one: a PNG or JPEG of up to 5 MB, as the request's body."""
-    channel = await own_channel(session, caller, id_or_slug)
-    body = await slates.read_bounded(request.stream())
-    fitted = await asyncio.to_thread(slates.fit, body)
-    await slates.set_slate(session, caller, channel, fitted)
-    live.plan_after_commit(session)
+    async with runtime.store.session() as session:
+        await own_channel(session, caller, id_or_slug)
+    body = await slates.read_bounded(request.stream())  # outside of a transaction: a client may take its time
+    async with live.picture_turn:
+        fitted = await asyncio.to_thread(slates.fit, body)
+    async with runtime.store.transaction() as session:
+        await slates.set_slate(session, caller, await own_channel(session, caller, id_or_slug), fitted)
+        live.plan_after_commit(session)
 
 
 @router.delete("/channels/{id_or_slug}/slate", status_code=204, responses=problems(404))

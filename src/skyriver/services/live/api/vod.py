@@ -19,9 +19,9 @@ from skyriver.platform.fabric_keys import GrantKeys
 from skyriver.platform.web import Provided
 from skyriver.services.live.api.channel_access import Grants
 from skyriver.services.live.recordings.model import vod_space
-from skyriver.services.live.recordings.playing import window_of
 from skyriver.services.live.shapes.recordings import RecordingId
 from skyriver.services.live.vod.mp4 import Piece, Plan
+from skyriver.services.live.vod.scope import window_of
 from skyriver.services.live.vod.source import VodSource
 
 router = APIRouter(include_in_schema=False)

@@ -51,13 +51,20 @@ Handler = Callable[[Request, "Connection"], "Response | Later"]
 
 
 class Connection(asyncio.Protocol):
-    """See the module's text. `on_end` is called once, when it is closed."""
+    """See the module's text. `on_begin` is called once it is open (asyncio makes a protocol for each TLS handshake, and
+    tells it nothing where that fails), `on_end` once when it is closed."""
 
-    def __init__(self, handler: Handler, now_s: Callable[[], float], on_end: Callable[[Connection], None]) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        now_s: Callable[[], float],
+        on_end: Callable[[Connection], None],
+        on_begin: Callable[[Connection], None] = lambda connection: None,
+    ) -> None:
         self.account: Account | None = None
         self._handler = handler
         self._now_s = now_s
-        self._on_end = on_end
+        self._on_begin, self._on_end = on_begin, on_end
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._request: Request | None = None
@@ -75,6 +82,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are of no such class
         self._transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
         self._since_s = self._now_s()
+        self._on_begin(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None

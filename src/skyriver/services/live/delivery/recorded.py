@@ -14,7 +14,7 @@ from skyriver.kernel.errors import SkyriverError
 from skyriver.services.live.delivery.connection import Connection, Later
 from skyriver.services.live.delivery.http import Request, Response, media_body, playlist_body, refusal, respond
 from skyriver.services.live.delivery.sessions import MAX_WAITING_PER_SESSION, Session, Sessions
-from skyriver.services.live.recordings.playing import window_of
+from skyriver.services.live.vod.scope import window_of
 from skyriver.services.live.vod.source import VodSource
 
 FETCH_S = 10.0

@@ -154,9 +154,8 @@ class DeliveryServer:
     def _connection(self) -> Connection:
         full = len(self._connections) >= MAX_CONNECTIONS
         self._refused += full
-        connection = Connection(_refuse if full else self._routes.handle, monotonic_s, self._connections.discard)
-        self._connections.add(connection)
-        return connection
+        handler = _refuse if full else self._routes.handle
+        return Connection(handler, monotonic_s, self._connections.discard, self._connections.add)
 
     # -- channels --------------------------------------------------------------------------------------------------
 

@@ -1,15 +1,12 @@
 """Tickets for playing recordings: the grant is in the address, as with live HLS, so that players need nothing else.
 
-A grant's root is `vod/<recording>`; what it may get is `whole`, or `window-<minutes>`: of a running show, no more than
-that from its end back.
+What a grant opens, `vod.scope` says.
 """
 
 from __future__ import annotations
 
 import secrets
 
-from skyriver.fabric.grants import Grant
-from skyriver.kernel.errors import NotAllowed
 from skyriver.platform.dispatch import Viewer
 from skyriver.platform.fabric_keys import GrantKeys
 from skyriver.platform.workloads.cluster import NoEdge
@@ -18,8 +15,7 @@ from skyriver.services.live.intents.delivery import delivery_name
 from skyriver.services.live.recordings.model import GRANT_LIFETIME, vod_space
 from skyriver.services.live.records import RecordingRecord
 from skyriver.services.live.shapes.recordings import PlayTicket
-
-_WHOLE, _WINDOW = "whole", "window-"
+from skyriver.services.live.vod.scope import scope_of
 
 
 def issue_play_ticket(
@@ -29,8 +25,7 @@ def issue_play_ticket(
 
     Playlists and media come from the best edge that reaches the object store; without one, from the API's process.
     """
-    scope = _WHOLE if dvr_minutes is None else f"{_WINDOW}{dvr_minutes}"
-    space = vod_space(recording.id)
+    space, scope = vod_space(recording.id), scope_of(dvr_minutes)
     grant = grants.mint_viewer(space, tenant_id=recording.tenant_id, get=(scope,), lifetime=GRANT_LIFETIME)
     base = f"/vod/{grant.token}/{recording.id}"
     return PlayTicket(
@@ -54,19 +49,3 @@ def _edge_url(cloud: Cloud, space: str) -> str:
         if delivery is not None and delivery.serving and delivery.spec.get("store"):
             return str(delivery.ready.get("url", ""))
     return ""
-
-
-def window_of(grant: Grant, recording_id: str) -> int | None:
-    """How much of a running recording the grant's holder may see, in µs; None: all of it.
-
-    Raises:
-        NotAllowed: the grant is for something else.
-    """
-    if grant.root == vod_space(recording_id):
-        for scope in grant.get:
-            if scope == _WHOLE:
-                return None
-            minutes = scope.removeprefix(_WINDOW)
-            if minutes != scope and minutes.isascii() and minutes.isdigit():
-                return int(minutes) * 60_000_000
-    raise NotAllowed("This grant is not for this recording.", hint="Ask for a ticket of this recording.")
