@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import zlib
+from collections.abc import AsyncIterator
 
 import pytest
 from PIL import Image
@@ -82,3 +84,19 @@ def test_a_picture_is_fitted_whatever_it_holds() -> None:
     fitted = fit(picture(size=(3000, 4000)))
     assert (fitted.width, fitted.height) == (540, 720)
     assert len(fitted.jpeg) <= FITTED_MAX_BYTES
+
+
+async def test_an_upload_that_takes_its_time_holds_up_no_other_writer(scene: Scene) -> None:
+    await scene.create()
+    body = picture()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield body[:1000]
+        assert (await scene.red.patch("/v1/channels/main-stage", json={"slate_minutes": 3})).status_code == 200
+        yield body[1000:]
+
+    async with asyncio.timeout(30):
+        put = await scene.red.put(
+            "/v1/channels/main-stage/slate", content=slowly(), headers={"content-type": "image/png"}
+        )
+    assert put.status_code == 204, put.text

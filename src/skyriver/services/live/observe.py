@@ -51,6 +51,8 @@ class Live:
         self.cloud = cloud
         self.settings = settings
         self.allowance = Allowance()
+        self.picture_turn = asyncio.Lock()
+        """Whoever decodes a picture of a stranger's holds it: one takes up to 320 MB for a moment."""
         self._now = now
         self._store = store
         self._hub = hub

@@ -48,9 +48,7 @@ async def show_slate(id_or_slug: IdOrSlug, caller: Caller, session: Reader) -> R
 @router.put(
     "/channels/{id_or_slug}/slate", status_code=204, openapi_extra=_PICTURE_BODY, responses=problems(404, 413, 422)
 )
-async def put_slate(
-    id_or_slug: IdOrSlug, request: Request, caller: Member, runtime: RuntimeDep, live: LiveDep
-) -> None:
+async def put_slate(id_or_slug: IdOrSlug, request: Request, caller: Member, runtime: RuntimeDep, live: LiveDep) -> None:
     """Show this picture while no input has one: a PNG or JPEG of up to 5 MB, as the request's body."""
     async with runtime.store.session() as session:
         await own_channel(session, caller, id_or_slug)
