@@ -10,6 +10,9 @@ import ipaddress
 
 # IPv6 that carries an IPv4 address for a gateway: it would reach what the address inside reaches.
 _TRANSLATED = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
+# Not private by the book, or not by every version of the library, and yet nobody else's: where clouds keep their
+# machines' metadata and secrets (Oracle's in RFC 6890's 192.0.0.0/24, Azure's WireServer); 6to4's anycast (RFC 7526).
+_OWN = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "168.63.129.16/32", "192.88.99.0/24")))
 
 
 def is_public(address: str) -> bool:
@@ -20,4 +23,6 @@ def is_public(address: str) -> bool:
             return is_public(str(parsed.ipv4_mapped))
         if parsed.sixtofour is not None or parsed.teredo is not None or any(parsed in net for net in _TRANSLATED):
             return False
-    return parsed.is_global and not parsed.is_multicast
+        if parsed.is_site_local or parsed.is_reserved:  # RFC 3879; IPv4-compatible addresses are among the reserved
+            return False
+    return parsed.is_global and not parsed.is_multicast and not any(parsed in net for net in _OWN)

@@ -49,7 +49,7 @@ class Attempt:
 
 
 class Sender:
-    """Sends. Open it once; it keeps connections of receivers that are told often."""
+    """Sends. Open it once."""
 
     def __init__(
         self,
@@ -66,13 +66,15 @@ class Sender:
         self._now = now
         self._monotonic = monotonic
         self._timeout_s = timeout_s
+        # No connection is used twice: the pool knows them by address, and a certificate that was good for one tenant's
+        # name says nothing of another's at the same address.
         # trust_env=False: a proxy from the environment would resolve the name itself, behind the guard.
         self._http = httpx.AsyncClient(
             verify=tls or ssl.create_default_context(),
             trust_env=False,
             follow_redirects=False,
             timeout=timeout_s,
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
+            limits=httpx.Limits(max_connections=64, max_keepalive_connections=0),
         )
 
     async def close(self) -> None:
