@@ -117,7 +117,10 @@ class HttpFile(io.RawIOBase):
                 break
             location = self._response.getheader("Location") or ""
             self._drop()
-            url = urljoin(url, location)
+            try:
+                url = urljoin(url, location)
+            except ValueError as error:
+                raise FarSide(f"{_host(url)} redirects to an address that cannot be read.") from error
         else:
             raise FarSide(f"{_host(self._url)} redirects more than {REDIRECTS_MAX} times.")
         response = self._response
@@ -145,10 +148,14 @@ class HttpFile(io.RawIOBase):
         return self._url
 
     def _ask(self, url: str) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or len(url) > URL_CHARS_MAX:
+        try:
+            parts = urlsplit(url)
+            host, given_port = parts.hostname, parts.port
+        except ValueError as error:
+            raise FarSide(f"{_host(self._url)} leads to an address that cannot be read.") from error
+        if parts.scheme not in ("http", "https") or not host or len(url) > URL_CHARS_MAX:
             raise FarSide(f"{_host(self._url)} leads to an address that is neither http nor https.")
-        host, port = parts.hostname, parts.port or PULL_PORTS[parts.scheme]
+        port = given_port or PULL_PORTS[parts.scheme]
         headers = {"User-Agent": "Skyriver", "Accept-Encoding": "identity", "Connection": "close"}
         # Also from the start: the answer says whether the server takes ranges, and how long the file is.
         headers["Range"] = f"bytes={self._at}-" + ("" if self._end is None else str(self._end - 1))

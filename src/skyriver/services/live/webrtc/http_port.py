@@ -21,8 +21,9 @@ import httptools
 from skyriver.kernel.errors import WorldBroke
 
 MAX_HEADERS, MAX_HEADER_BYTES = 64, 8 << 10
-IDLE_S = 15.0
+IDLE_S = 15.0  # from the last answer to a whole request, however steadily its bytes trickle in
 MAX_CONNECTIONS = 512
+TLS_HANDSHAKE_S = 10.0
 CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "OPTIONS, POST, PATCH, DELETE",
@@ -118,7 +119,12 @@ class HttpPort:
                 code=code,
             ) from error
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), sock=listener, ssl=self._tls)
+        self._server = await loop.create_server(
+            lambda: _Connection(self),
+            sock=listener,
+            ssl=self._tls,
+            ssl_handshake_timeout=TLS_HANDSHAKE_S if self._tls else None,
+        )
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -150,7 +156,7 @@ class _Connection(asyncio.Protocol):
         self._body = bytearray()
         self._busy = False
         self._over = False
-        self._heard_s = self._loop.time()
+        self._since_s = self._loop.time()  # when it was opened, or had its last answer
 
     # asyncio
 
@@ -167,7 +173,6 @@ class _Connection(asyncio.Protocol):
         self._port.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
-        self._heard_s = self._loop.time()
         if self._over:
             return
         if self._busy:
@@ -181,7 +186,7 @@ class _Connection(asyncio.Protocol):
             self._refuse(400, "This is no HTTP/1.1 request.")
 
     def check(self, now_s: float) -> None:
-        if not self._busy and now_s - self._heard_s > IDLE_S:
+        if not self._busy and now_s - self._since_s > IDLE_S:
             self.abort()
 
     def abort(self) -> None:
@@ -191,6 +196,8 @@ class _Connection(asyncio.Protocol):
     # httptools
 
     def on_message_begin(self) -> None:
+        if self._busy:  # pipelined in the same piece
+            self._refuse(429, "One request at a time.")
         self._url, self._headers, self._body, self._header_bytes = b"", {}, bytearray(), 0
 
     def on_url(self, url: bytes) -> None:
@@ -238,6 +245,7 @@ class _Connection(asyncio.Protocol):
             log.exception("answering a request failed", extra={"method": request.method})
             response = Response(500, "This server made a mistake; its log tells more.")
         self._busy = False
+        self._since_s = self._loop.time()
         if self._transport is None or self._transport.is_closing():
             return
         self._transport.write(response.encode())
