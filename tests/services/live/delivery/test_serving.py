@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from skyriver.fabric import SLOT_US
+from skyriver.fabric import SLOT_US, certificates
+from skyriver.fabric.grants import Verifier
 from skyriver.kernel.clock import utc_now
 from skyriver.services.live.delivery.connection import HEAD_S, IDLE_S, STALL_S
 from skyriver.services.live.delivery.http import MAX_HEAD_BYTES
 from skyriver.services.live.delivery.routes import BLOCK_S
+from skyriver.services.live.delivery.server import DeliveryServer, Metrics, tls_context
 from skyriver.services.live.delivery.sessions import IDLE_S as SESSION_IDLE_S
 from skyriver.services.live.media.units import Unit
-from tests.fabric.rig import viewer_grant
+from tests.fabric.rig import JWKS, viewer_grant
 from tests.services.live.cmaf.tracks import frames
 from tests.services.live.delivery.edge import SLOT, add, answer, feed_of, push, request, running_edge, video_units
 
@@ -320,3 +324,21 @@ def noise_units() -> list[Unit]:
         noise = b"\0\0\0\1\x06" + chaos.randbytes(60_000).replace(b"\0", b"\1") + b"\x80"
         units.append(Unit(unit.payload + noise, unit.pts_us, unit.keyframe))
     return units
+
+
+async def test_whoever_fails_the_tls_handshake_takes_no_place(tmp_path: Path) -> None:
+    said: asyncio.Queue[Metrics] = asyncio.Queue()
+    server = DeliveryServer(Verifier(JWKS), (), lambda: "", on_metrics=said.put_nowait)
+    port = await server.listen("127.0.0.1", 0, tls_context(certificates.issue(tmp_path, ("127.0.0.1",))))
+    for _ in range(3):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request("/health"))  # in the clear
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+    _, writer = await asyncio.open_connection("127.0.0.1", await server.listen("127.0.0.1", 0))
+    running = asyncio.create_task(server.run())
+    assert (await said.get()).connections == 1
+    writer.close()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
