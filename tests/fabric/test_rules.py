@@ -130,6 +130,31 @@ def test_a_restarted_encoder_continues_the_open_group() -> None:
     assert track.groups[G].frames == [10, 20, 30, 40, 50] and not track.groups[G].finished
 
 
+def test_nothing_is_put_in_behind_later_frames() -> None:
+    track = Track()
+    track.write(G, 10, 30, 40)  # 20 was left out by an encoder that was behind
+    track.merge.interrupted()
+    track.merge.feeder_changed(G)
+    assert track.write(G, 10, 20, 30, 40, 50) == [False, False, False, False, True]
+    assert track.groups[G].frames == [10, 30, 40, 50]
+
+
+def test_sound_that_a_standby_has_cut_elsewhere_goes_on_after_what_was_heard() -> None:
+    track = Track()
+    track.write(G, 0, 20, 40, 60)
+    track.merge.interrupted()
+    track.merge.feeder_changed(G)
+    assert track.write(G, 7, 27, 47, 67, 87) == [False, False, False, True, True]
+
+
+def test_b_frames_go_on_in_the_middle_of_their_order() -> None:
+    track = Track()
+    track.write(G, 0, 30, 10)
+    track.merge.interrupted()
+    track.merge.feeder_changed(G)
+    assert track.write(G, 0, 30, 10, 20, 60, 40) == [False, False, False, True, True, True]
+
+
 def test_b_frames_pass_inside_one_feeders_group() -> None:
     track = Track()
     assert track.write(G, 10, 40, 20, 30) == [True] * 4

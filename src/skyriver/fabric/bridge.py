@@ -15,8 +15,9 @@ process was killed: QUIC needs seconds to say so) is set aside for `SET_ASIDE_S`
 how a hot standby, which publishes the same groups at a higher cost, takes over. The rules for groups, per track:
 
 - a number above the last one opens a new group;
-- the number of the group that is still open CONTINUES it with the frames that are not there already: a
-  standby goes on in the middle of the group that its predecessor could not finish;
+- the number of the group that is still open CONTINUES it behind the last frame that is there: a standby goes on in the
+  middle of the group that its predecessor could not finish. What it has from before that point, and its predecessor had
+  not (sound that was cut elsewhere, a picture that was left out), is dropped: nothing is put in behind later frames;
 - lower numbers are late duplicates and are dropped, unless the feeder counts from zero (a catalog, a document): then
   its numbers are shifted to go on from the last one. Media groups are numbered by PTS and stand far above counters.
 """
@@ -76,8 +77,8 @@ class GroupMerge:
     def __init__(self, open_group: Callable[[int], moq.GroupProducer]) -> None:
         self._open_group = open_group
         self._groups: dict[int, moq.GroupProducer] = {}
-        self._times_us: dict[int, set[int]] = {}  # of open groups; B-frames come out of order, so no maximum will do
-        self._continued: set[int] = set()
+        self._times_us: dict[int, dict[int, None]] = {}  # of open groups, in the order in which they were written
+        self._continued: set[int] = set()  # groups whose new feeder has not come to where the old one ended
         self._shift = 0
         self.last = -1
         self.dropped_frames = 0
@@ -96,11 +97,15 @@ class GroupMerge:
                 self.dropped_frames += 1
                 return False
             group = self._begin(sequence)
-        times_us = self._times_us.setdefault(sequence, set())
-        if sequence in self._continued and frame.timestamp_us in times_us:
-            self.dropped_frames += 1
-            return False
-        times_us.add(frame.timestamp_us)
+        times_us = self._times_us.setdefault(sequence, {})
+        if sequence in self._continued and times_us:
+            # B-frames come out of order, so the frame that was written last, not the latest, is where to go on.
+            if frame.timestamp_us == next(reversed(times_us)) or frame.timestamp_us > max(times_us):
+                self._continued.discard(sequence)
+            if frame.timestamp_us <= max(times_us):
+                self.dropped_frames += 1
+                return False
+        times_us[frame.timestamp_us] = None
         group.write_frame(frame.payload, frame.timestamp_us)
         return True
 
