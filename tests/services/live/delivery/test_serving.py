@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import random
 import re
-from collections.abc import Callable
+import weakref
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from skyriver.fabric import SLOT_US, certificates
+from skyriver.fabric import SLOT_US, AudioTrack, Catalog, MediaFrame, VideoTrack, certificates
 from skyriver.fabric.grants import Verifier
 from skyriver.kernel.clock import utc_now
 from skyriver.services.live.delivery.connection import HEAD_S, IDLE_S, STALL_S
@@ -23,7 +26,17 @@ from skyriver.services.live.delivery.sessions import IDLE_S as SESSION_IDLE_S
 from skyriver.services.live.media.units import Unit
 from tests.fabric.rig import JWKS, viewer_grant
 from tests.services.live.cmaf.tracks import frames
-from tests.services.live.delivery.edge import SLOT, add, answer, feed_of, push, request, running_edge, video_units
+from tests.services.live.delivery.edge import (
+    SLOT,
+    add,
+    answer,
+    feed_of,
+    push,
+    request,
+    running_edge,
+    sound_units,
+    video_units,
+)
 
 
 def newest_units(slots: float = 8.3) -> list[Unit]:
@@ -342,3 +355,37 @@ async def test_whoever_fails_the_tls_handshake_takes_no_place(tmp_path: Path) ->
     writer.close()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_track_that_is_gone_is_not_kept() -> None:
+    async with running_edge() as edge:
+        assert (await edge.get(f"{edge.base}/180p/index.m3u8")).status == 200
+        ring = weakref.ref(edge.feed.tracks.pop("180p").ring)
+        gc.collect()
+        assert ring() is None
+
+
+class Relays:
+    """Have what `units` says, all of it, for whoever asks for the past."""
+
+    def __init__(self, units: list[Unit]) -> None:
+        self.units = units
+
+    async def frames(self, track: str, *, back_us: int = 0) -> AsyncIterator[MediaFrame]:
+        since_us = self.units[-1].pts_us - max(back_us, SLOT_US)
+        for frame in frames([unit for unit in self.units if unit.pts_us >= since_us]):
+            yield frame
+
+
+async def test_sound_that_is_described_anew_does_not_begin_in_the_past() -> None:
+    feed = feed_of(8.3)
+    before = feed.tracks["aac"]
+    assert isinstance(before.description, AudioTrack) and before.ring.newest is not None
+    numbers = [segment.number for segment in before.ring.segments]
+    feed._subscriber = Relays(sound_units(10))  # type: ignore[assignment]
+    mono = replace(before.description, channels=1)
+    assert isinstance(feed.tracks["180p"].description, VideoTrack)
+    async with asyncio.TaskGroup() as tasks:
+        feed._take(Catalog({"180p": feed.tracks["180p"].description}, {"aac": mono}), tasks)
+    after = [segment.number for segment in feed.tracks["aac"].ring.segments]
+    assert len(after) > len(numbers) and after == sorted(set(after))

@@ -191,13 +191,16 @@ class ChannelFeed:
             except UnsupportedCodec as error:
                 log.warning("A track is not delivered. %s", error, extra={"track": name, "channel": self.channel_id})
                 continue
+            back_us, after = BACK_US, -1
             if track is None:
                 track = self.tracks[name] = Track(description, TrackRing(name), segmenter)
             else:
                 if track.reader is not None:
                     track.reader.cancel()
                 track.description, track.segmenter = description, segmenter
-            track.reader = tasks.create_task(self._read(name, track, segmenter))
+                # What is in the relays of the past is described as before, and is in the ring already.
+                back_us, after = 0, track.ring.newest.number if track.ring.newest else -1
+            track.reader = tasks.create_task(self._read(name, track, segmenter, back_us=back_us, after=after))
         if self.tracks and self._described_at_s is None:
             self._described_at_s = asyncio.get_running_loop().time()
 
@@ -206,9 +209,10 @@ class ChannelFeed:
             track.reader.cancel()
         track.ring.close()
 
-    async def _read(self, name: str, track: Track, segmenter: Segmenter) -> None:
-        async for frame in self._subscriber.frames(name, back_us=BACK_US):
-            parts = segmenter.push(frame)
+    async def _read(self, name: str, track: Track, segmenter: Segmenter, *, back_us: int, after: int) -> None:
+        """Fill a track's ring with what comes of `back_us` ago and later, in segments of numbers above `after`."""
+        async for frame in self._subscriber.frames(name, back_us=back_us):
+            parts = [part for part in segmenter.push(frame) if part.segment > after]
             for part in parts:
                 track.ring.append(part, segmenter.pending if part is parts[-1] else None)
                 self._time(track, part)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from skyriver.fabric import SLOT_US, TICK_US
 from skyriver.kernel.clock import monotonic_s, utc_now
@@ -103,12 +104,8 @@ class Routes:
         self._sessions = sessions
         self._recorded = recorded
         self._find_feed = find_feed
-        self._playlists: dict[TrackRing, _Cached] = {}
-
-    def forget(self, rings: list[TrackRing]) -> None:
-        """A channel is no longer delivered."""
-        for ring in rings:
-            self._playlists.pop(ring, None)
+        # Weak, because a track may go before its channel does, and a ring holds half a minute of it.
+        self._playlists: WeakKeyDictionary[TrackRing, _Cached] = WeakKeyDictionary()
 
     def handle(self, request: Request, connection: Connection) -> Response | Later:
         """The answer, or the promise of one."""

@@ -179,7 +179,6 @@ class DeliveryServer:
             log.exception("a channel's delivery failed", extra={"channel": feed.channel_id})
         finally:
             self._feeds.pop(feed.channel_id, None)
-            self._routes.forget([track.ring for track in feed.tracks.values()])
             self._parts_gone += sum(track.ring.part_count for track in feed.tracks.values())
             self._late_gone += sum(track.late_parts for track in feed.tracks.values())
 
