@@ -236,6 +236,33 @@ async def test_a_refused_publisher_is_told_to_the_tenant(
     assert live.seen(channel_id).state is ChannelState.OFFLINE
 
 
+async def test_a_switch_is_told_once_in_a_show_and_again_in_the_next(
+    store: Store, alice: Principal, channel_id: str, clock: Clock
+) -> None:
+    hub = EventHub()
+    hers = hub.subscribe(alice)
+    hand = HandCloud(small_cloud(station("n1", carries=[channel_id]), transcoder(channel_id, "n1")))
+    live = Live(store, hub, hand, LiveSettings(), clock)
+    works = transcoder(channel_id, "n1")
+    body = {"event": "input_switched", "from": "main", "to": "slate", "reason": "lost", "gap_ms": 1000}
+    lost = WorkloadEvent(works, body, 0.0)
+
+    async def told() -> list[str]:
+        return [data["input"]["to"] for name, data in await read(hers) if name == "incident"]
+
+    await live.take(said(channel_id, "started"))
+    await live.tick()
+    await live._tell_switch(lost)
+    await live._tell_switch(lost)  # the standby says the same
+    assert await told() == ["slate"]
+    await live.take(said(channel_id, "stopped"))
+    hand.nodes = small_cloud(station("n1", carries=[channel_id]), transcoder(channel_id, "n1", fps=0))
+    clock.pass_s(HOLD_WITH_SLATE.total_seconds() + 1)
+    await live.tick()
+    await live._tell_switch(lost)
+    assert await told() == ["slate"]
+
+
 async def test_running_takes_events_and_stops_when_told(store: Store, channel_id: str) -> None:
     hand = HandCloud(small_cloud(station("n1", carries=[channel_id])))
     planned = asyncio.Event()

@@ -60,7 +60,7 @@ class Live:
         self._unwritten: dict[tuple[str, InputName], InputChange] = {}
         self._wanted: set[str] = set()
         self._shown: dict[str, dict[str, Any]] = {}
-        self._told_switch: dict[str, str] = {}  # channel -> what its people were last told is shown
+        self._told_switch: dict[str, str] = {}  # channel -> what its people were last told, in this show
 
     def seen(self, channel_id: str) -> Seen:
         """One channel as it is now."""
@@ -156,6 +156,7 @@ class Live:
         wanted = self._lives.wanted()
         if wanted != self._wanted:
             self._wanted = wanted
+            self._told_switch = {channel: to for channel, to in self._told_switch.items() if channel in wanted}
             self.cloud.kick()
         if len(self._hub):
             await self._show()
