@@ -53,3 +53,9 @@ def test_a_name_in_other_letters_is_left_out_and_a_long_one_fits() -> None:
     assert draw(SlateLook("天河"), 640, 360).tobytes() == draw(SlateLook(), 640, 360).tobytes()
     long = draw(SlateLook("W" * 60), 640, 360)
     assert long.crop((0, 0, 20, 360)).tobytes() == draw(SlateLook(), 640, 360).crop((0, 0, 20, 360)).tobytes()
+
+
+def test_a_source_of_odd_size_has_an_even_slate() -> None:
+    shape = SlateShape.like((321, 181), 48_000, 6)
+    assert shape == SlateShape(320, 180, 48_000, 2)
+    assert len(make_slate(SlateLook(), shape).gops) == 2

@@ -44,12 +44,21 @@ class SlateLook:
 
 @dataclass(frozen=True)
 class SlateShape:
-    """What a slate is made like: the size of the source, and the sound's rate and channels (0: no sound)."""
+    """What a slate is made like: the size of the source, and the sound's rate and channels (0: no sound).
+
+    H.264 with halved colour has even sizes only, and a source of another codec may have others: see `like`.
+    """
 
     width: int
     height: int
     rate_hz: int = RATE_HZ
     channels: int = CHANNELS
+
+    @classmethod
+    def like(cls, size: tuple[int, int], rate_hz: int, channels: int) -> SlateShape:
+        """The nearest shape that can be encoded: mono or stereo, an even size."""
+        width, height = (max(2, length & ~1) for length in size)
+        return cls(width, height, rate_hz, min(2, channels))
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,7 @@ def make_slate(look: SlateLook, shape: SlateShape) -> Slate:
 
     Raises:
         OSError: the look's picture is no picture.
+        FFmpegError: nothing of this shape can be encoded.
     """
     picture = VideoFrame.from_ndarray(np.asarray(draw(look, shape.width, shape.height)), format="rgb24")
     units = _encode(picture, shape.width, shape.height)

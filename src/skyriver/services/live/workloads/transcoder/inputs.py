@@ -7,6 +7,8 @@ import logging
 from collections.abc import Iterator
 from typing import Protocol
 
+from av.error import FFmpegError
+
 from skyriver.fabric import SLOT_US, AudioTrack, Catalog, MediaFrame, Subscriber, VideoTrack, group_of, slot_of
 from skyriver.kernel.clock import MediaClock
 from skyriver.services.live.media.slate import DEFAULT_SIZE, FPS, Slate, SlateLook, SlateShape, make_slate
@@ -125,9 +127,9 @@ class SlateSource(Source):
 
     def resemble(self, video: VideoTrack | None, audio: AudioTrack | None) -> None:
         """Be made like this input from now on, so that its renditions go on."""
-        shape = SlateShape(
-            *((video.width, video.height) if video and video.width and video.height else DEFAULT_SIZE),
-            *((audio.sample_rate_hz, min(2, audio.channels)) if audio else (0, 0)),
+        shape = SlateShape.like(
+            (video.width, video.height) if video and video.width and video.height else DEFAULT_SIZE,
+            *((audio.sample_rate_hz, audio.channels) if audio else (0, 0)),
         )
         if shape != self._shape:
             self._shape = shape
@@ -154,7 +156,10 @@ class SlateSource(Source):
             look, shape = self._look, self._shape
             try:
                 slate = await asyncio.to_thread(make_slate, look, shape)
-            except (OSError, ValueError) as error:
+            except (FFmpegError, OSError, ValueError) as error:
+                if look.jpeg is None:  # it is the shape: what was made before stays
+                    log.warning("no slate could be made in the shape of what is shown: %s", error)
+                    continue
                 log.warning("the slate's picture could not be used, so the channel's name is shown: %s", error)
                 self._look = SlateLook(look.title)
                 self._stale.set()
