@@ -51,7 +51,16 @@ def test_a_catalog_survives_json_and_keeps_foreign_sections() -> None:
 
 @pytest.mark.parametrize(
     "document",
-    [b"", b"[]", b"{", b'{"video":{"renditions":{"a":{}}}}', b'{"audio":{"renditions":{"a":{"codec":"x"}}}}'],
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'{"video":{"renditions":{"a":{}}}}',
+        b'{"audio":{"renditions":{"a":{"codec":"x"}}}}',
+        pytest.param(b"[" * 100_000, id="deep"),
+        b'{"video":{"renditions":{"\\ud800":{"codec":"avc3.42c01e"}}}}',
+        b'{"audio":{"renditions":{"a":{"codec":"opus","sampleRate":1e999,"numberOfChannels":2}}}}',
+    ],
 )
 def test_a_broken_catalog_is_refused(document: bytes) -> None:
     with pytest.raises(InvalidInput):

@@ -76,12 +76,18 @@ class Catalog:
             raise InvalidInput(f"A catalog of {len(payload)} bytes was refused; {MAX_CATALOG_BYTES} is the limit.")
         try:
             document = json.loads(payload)
-            video = {n: _video(v) for n, v in document.get("video", {}).get("renditions", {}).items()}
-            audio = {n: _audio(a) for n, a in document.get("audio", {}).get("renditions", {}).items()}
+            video = {_name(n): _video(v) for n, v in document.get("video", {}).get("renditions", {}).items()}
+            audio = {_name(n): _audio(a) for n, a in document.get("audio", {}).get("renditions", {}).items()}
             sections = {k: v for k, v in document.items() if k not in ("video", "audio")}
-        except (ValueError, AttributeError, KeyError, TypeError) as error:
+        except (ValueError, ArithmeticError, RecursionError, AttributeError, KeyError, TypeError) as error:
             raise InvalidInput(f"A broadcast's catalog could not be read: {error!r}.") from error
         return cls(video, audio, sections)
+
+
+def _name(name: str) -> str:
+    """A track's name, which has to travel as UTF-8: JSON can spell half of a surrogate pair."""
+    name.encode()
+    return name
 
 
 def _container() -> dict[str, str]:

@@ -166,9 +166,16 @@ class WhepServer(SignallingServer[WhepSession]):
         if len(self._feeds) >= self.limits.max_channels or self._feed_tasks is None:
             return None
         feed = ChannelFeed(self._relays, space_of(channel_id), self._grant)
-        self._feeds[channel_id] = feed, self._feed_tasks.create_task(feed.run())
+        self._feeds[channel_id] = feed, self._feed_tasks.create_task(self._fill(feed))
         self._unwatched_s[channel_id] = self.monotonic()
         return feed
+
+    async def _fill(self, feed: ChannelFeed) -> None:
+        """A channel's feed; whatever goes wrong in it ends there, and its next viewer starts it anew."""
+        try:
+            await feed.run()
+        except Exception:
+            log.exception("a channel's WebRTC feed failed", extra={"space": feed.space})
 
     async def _sweep(self) -> None:
         """Channels that nobody watches any more are not read any more."""

@@ -91,7 +91,17 @@ class MoqDoor:
         for ticket_id, ticket in self._wanted.items():
             if ticket_id not in self._readers:
                 self._readers[ticket_id] = reader = _Reader(self, ticket, self._origins, self._grant)
-                reader.task = tasks.create_task(reader.run(), name=f"contribution {ticket_id}")
+                reader.task = tasks.create_task(self._read(reader), name=f"contribution {ticket_id}")
+
+    async def _read(self, reader: _Reader) -> None:
+        """One contribution; whatever goes wrong in it ends there. Its ticket is read anew with the next plan."""
+        try:
+            await reader.run()
+        except Exception:
+            ticket_id = reader.ticket.ticket_id
+            log.exception("a contribution could not be read on", extra={"ticket": ticket_id})
+            if self._readers.get(ticket_id) is reader:
+                del self._readers[ticket_id]
 
 
 class _Reader:

@@ -157,7 +157,15 @@ class WhipSession:
         self.end(Ended(EndReason.STOPPED, SHUTTING_DOWN.description))
 
     def tick(self, now_s: float) -> None:
-        """Time passes."""
+        """Time passes. What a packet that was waited for turns out to be ends this session, never the door."""
+        try:
+            self._pass_time(now_s)
+        except BadPacket as error:
+            log.debug("a packet was dropped: %s", error)
+        except InvalidInput as error:
+            self._refuse(error)
+
+    def _pass_time(self, now_s: float) -> None:
         if self._dtls_at_s is not None and now_s >= self._dtls_at_s:
             self._send_all(self._dtls.on_timeout())
             self._set_dtls_timer(now_s)
@@ -201,7 +209,10 @@ class WhipSession:
             except BadPacket as error:
                 log.debug("a packet was dropped: %s", error)
             except InvalidInput as error:
-                self.end(Ended(EndReason.REFUSED, " ".join(filter(None, (error.message, error.hint)))))
+                self._refuse(error)
+
+    def _refuse(self, error: InvalidInput) -> None:
+        self.end(Ended(EndReason.REFUSED, " ".join(filter(None, (error.message, error.hint)))))
 
     def _media(self, datagram: bytes, now_s: float) -> None:
         if rtp.is_rtcp(datagram):
