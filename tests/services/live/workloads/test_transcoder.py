@@ -46,6 +46,7 @@ async def src(
     *,
     name: str = "main",
     sound: bool = True,
+    picture: bool = True,
     width: int = 960,
     height: int = 540,
     apart_from_us: int | None = None,
@@ -56,7 +57,8 @@ async def src(
     aac = samples.sound(2, start_us=0)
     publisher = Publisher([relay], INGEST, lambda: service_grant(INGEST))
     broadcast = publisher.broadcast(name)
-    video = broadcast.video("video", VideoTrack(avc3_codec(units[0].payload) or "", width, height, FPS))
+    codec = avc3_codec(units[0].payload) or ""
+    video = broadcast.video("video", VideoTrack(codec, width, height, FPS)) if picture else None
     audio = broadcast.audio("audio", AudioTrack("mp4a.40.2", 44_100, 2, aac.config)) if sound else None
 
     clock = MediaClock()
@@ -75,7 +77,8 @@ async def src(
                     await asyncio.sleep(ahead_s)  # this is a publisher's pace, not a wait for something to happen
                 stamp_us = begin_us + pts_us
                 group = cutter.cut(stamp_us, keyframe=unit.keyframe)
-                video.write(unit.payload, stamp_us, keyframe=unit.keyframe, group=group)
+                if video is not None:
+                    video.write(unit.payload, stamp_us, keyframe=unit.keyframe, group=group)
                 while audio is not None and pending and pending[0].pts_us <= unit.pts_us:
                     frame = pending.pop(0)
                     audio_us = begin_us + frame.pts_us + turn * 2_000_000
@@ -174,6 +177,18 @@ async def test_without_sound_there_is_no_audio_and_no_waiting_for_it(tmp_path: P
         assert aligned(await watcher.take("360p", 30))
         catalog = await watcher.catalog()
     assert set(catalog.video) == {"source", "360p", "180p"} and not catalog.audio
+
+
+async def test_a_channel_of_sound_alone_is_heard(tmp_path: Path) -> None:
+    async with (
+        running_relay(tmp_path) as relay,
+        src(relay.endpoint, picture=False),
+        running(transcoder.main, spec(relay.endpoint), tmp_path),
+        watching(relay.endpoint, "live") as watcher,
+    ):
+        assert len(await watcher.take("aac", 20)) == len(await watcher.take("opus", 20)) == 20
+        catalog = await watcher.catalog()
+    assert set(catalog.audio) == {"aac", "opus"} and not catalog.video
 
 
 async def test_the_source_profile_passes_the_picture_through(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
-"""`live.transcoder`: reads `src` in a channel's ingest space, publishes `live` in its viewers' space: the source, the
-ladder, AAC and Opus.
+"""`live.transcoder`: reads a channel's inputs (`main` and `backup` in its ingest space), publishes the one that is
+shown as `live` in its viewers' space: the source, the ladder, AAC and Opus.
 
 Spec: {channel_id, tenant_id, space, grant, ingest: {space, grant}, origins: [{url, certificate_sha256}],
-profile: {renditions, audio}}.
-Metrics, 1 Hz: {renditions: [{name, width, height, bitrate_bps, fps, delay_ms}], audio: [...], delay_ms, ...counters}.
+profile: {renditions, audio}, inputs: {select, revert_s, last, slate: {title, jpeg_base64}}, cost, adaptive_quality,
+detectors}.
+Metrics, 1 Hz: {renditions: [{name, width, height, bitrate_bps, fps, delay_ms, quality}], audio: [...], delay_ms,
+active, inputs: {name: {health, offset_ms}}, detectors, ...counters}. Events: `ready`, `input_switched`.
 
 Nothing of `live` is announced before the whole ladder is known (or `ANNOUNCE_WITHIN_S` have passed): a catalog that
 grew track by track would make every viewer switch renditions each time a transcoder restarts. The broadcast is never

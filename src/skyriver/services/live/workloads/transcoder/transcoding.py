@@ -106,12 +106,8 @@ class Transcoder:
         """A frame of video came."""
         switch = None
         if isinstance(source, InputReader):
-            now_us = self._clock.now_us()
-            source.age.arrive(frame.pts_us, now_us)
             source.memory.picture(frame)
-            switch = self._selector.arrive(source.name, frame.pts_us, now_us / 1e6, keyframe=frame.keyframe)
-            if switch is not None:
-                self._switch(switch)
+            switch = self._arrive(source, frame)
         remembered = switch is not None and switch.to is source.feed  # and with that taken already
         if not (remembered and switch is not None and switch.was is None):
             self._video.picture(source, frame)
@@ -124,8 +120,19 @@ class Transcoder:
         """A frame of audio came."""
         if isinstance(source, InputReader):
             source.memory.sound(frame)
+            if source.video is None:  # a channel of sound: its frames are all that tells whether it is there
+                self._arrive(source, frame)
         if source is self._sounding:
             self._pass_sound(source, frame)
+
+    def _arrive(self, source: InputReader, frame: MediaFrame) -> Switch | None:
+        """Something of an input came, and is in its memory; makes, and returns, the change in what is shown."""
+        now_us = self._clock.now_us()
+        source.age.arrive(frame.pts_us, now_us)
+        switch = self._selector.arrive(source.name, frame.pts_us, now_us / 1e6, keyframe=frame.keyframe)
+        if switch is not None:
+            self._switch(switch)
+        return switch
 
     # Which of them is shown.
 
