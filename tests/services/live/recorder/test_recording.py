@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import zlib
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,33 @@ async def test_another_node_takes_over_from_what_is_stored(tmp_path: Path) -> No
         await upload(store, REC, recording)
     for name in ("source", "180p"):
         assert await stored_pts(store, name) == sorted(frame.pts_us for frame in taken[name][1])
+
+
+async def test_what_waits_is_indexed_although_the_list_of_tracks_is_damaged(tmp_path: Path) -> None:
+    store, taken = FolderStore(tmp_path / "objects"), tracks(8)
+    recording = Recording(tmp_path / "node")
+    for name, (track, _) in taken.items():
+        recording.describe(name, track)
+    frames = list(in_time(taken))
+    for number, (name, frame) in enumerate(frames):
+        if number == len(frames) // 2:
+            await upload(store, REC, recording)
+        recording.write(name, frame)
+    recording.close_segments()
+    (tmp_path / "node" / "tracks.json").write_bytes(b"")  # a power failure
+    await upload(store, REC, Recording(tmp_path / "node"))
+    for name in ("source", "180p"):
+        assert await stored_pts(store, name) == sorted(frame.pts_us for frame in taken[name][1])
+
+
+def test_a_journal_of_another_version_is_left_alone(tmp_path: Path) -> None:
+    track, frames = tracks(2)["180p"]
+    Journal.begin(tmp_path / "180p.1", track).append(frames[0])
+    whole = (tmp_path / "180p.1").read_bytes()
+    size = int.from_bytes(whole[6:10], "big")
+    header = whole[10 : 10 + size].replace(b'"width"', b'"wider"')
+    (tmp_path / "180p.1").write_bytes(whole[:10] + header + zlib.crc32(header).to_bytes(4, "big"))
+    assert read_journal(tmp_path / "180p.1") is None
 
 
 def test_a_journal_that_was_cut_anywhere_holds_its_whole_records(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ class Journalled:
 
 
 def read_journal(path: Path) -> Journalled | None:
-    """What is in a journal; None where not even its header is whole.
+    """What is in a journal; None where not even its header is whole, or describes a track as this version does not.
 
     Raises:
         OSError: the disk.
@@ -91,11 +91,15 @@ def read_journal(path: Path) -> Journalled | None:
     end = start + size + _CRC.size
     if len(data) < end or zlib.crc32(header) != _CRC.unpack_from(data, start + size)[0]:
         return None
+    try:
+        track = _described(json.loads(header))
+    except (KeyError, TypeError, ValueError):
+        return None
     frames = []
     while (record := _record(data, end)) is not None:
         frame, end = record
         frames.append(frame)
-    return Journalled(_described(json.loads(header)), tuple(frames), end)
+    return Journalled(track, tuple(frames), end)
 
 
 def _record(data: bytes, at: int) -> tuple[MediaFrame, int] | None:

@@ -179,10 +179,11 @@ class Recording:
 
     def _spool(self, track: _Track, made: MadeSegment) -> None:
         if made.track != self.infos.get(made.track.name):
-            self.infos[made.track.name] = made.track
+            infos = {**self.infos, made.track.name: made.track}
             fresh = self._tracks_path.with_name("tracks.json.new")
-            fresh.write_text(json.dumps([asdict(info) for info in self.infos.values()]))
+            fresh.write_text(json.dumps([asdict(info) for info in infos.values()]))
             fresh.replace(self._tracks_path)
+            self.infos[made.track.name] = made.track  # on the disk first: what it does not list cannot be indexed later
         if track.init != made.init.name:
             self.spool.put("init", made.init.data, track=made.track.name, name=made.init.name)
             track.init = made.init.name

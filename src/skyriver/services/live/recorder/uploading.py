@@ -176,7 +176,7 @@ class Uploader:
         await self._put_all(others)
         dirty: set[int] = set()
         for item in others:
-            track = self._tracks.get(item.track)
+            track = self._tracks.get(item.track) or self._index.tracks.get(item.track)
             if item.segment is not None and track is not None and self._index.add(track, item.segment):
                 self.totals.take(self._index, track, item.segment)
                 dirty.add(chunk_of(item.segment.number))
