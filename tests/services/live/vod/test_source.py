@@ -111,6 +111,17 @@ async def test_a_running_recording_is_an_event_and_a_window_slides(store: Folder
     assert re.findall(r"\d+\.m4s", window) == re.findall(r"\d+\.m4s", whole)[2:]
 
 
+async def test_a_window_does_not_become_the_whole_when_the_show_ends(store: FolderStore, tmp_path: Path) -> None:
+    await take(store, REC, tmp_path / "node")
+    source = VodSource(store)
+    whole = await text(source, "180p/index.m3u8")
+    window = await text(source, "180p/index.m3u8", window_us=SLOT_US)
+    assert "ENDLIST" in window and re.findall(r"\d+\.m4s", window) == re.findall(r"\d+\.m4s", whole)[2:]
+    assert "-->" in await text(source, "thumbs.vtt") and "-->" not in await text(source, "thumbs.vtt", SLOT_US)
+    with pytest.raises(NoSuchRecordingPart):
+        await source.get(REC, "sprites/0.jpg", window_us=SLOT_US)
+
+
 async def test_what_is_not_there_is_not_found(store: FolderStore, tmp_path: Path) -> None:
     await take(store, REC, tmp_path / "node")
     source = VodSource(store)

@@ -30,7 +30,7 @@ class View:
     """What of a recording is played.
 
     `ended`: nothing will be added. `from_us`, `to_us`: of a clip, what was asked for, within its segments.
-    `window_us`: how much of a running recording may be seen, back from its end.
+    `window_us`: how much of the recording may be seen, back from its end.
     """
 
     ended: bool = True
@@ -159,7 +159,7 @@ def _rates(index: Index, track: TrackInfo) -> tuple[int, int]:
 
 
 def _first_listed(index: Index, segments: Sequence[Segment], view: View) -> int:
-    if view.window_us is None or view.ended:
+    if view.window_us is None:
         return 0
     from_us = index.end_us - view.window_us
     return next((place for place, segment in enumerate(segments) if segment.end_us > from_us), 0)

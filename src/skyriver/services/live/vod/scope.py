@@ -1,6 +1,6 @@
 """What a grant opens of a recording: its root is `vod/<recording>`, and it may get `whole`, or `window-<minutes>`.
 
-A window is of a running show: no more than that, from its end back.
+A window is of a show: no more than that, from its end back, also when it has ended meanwhile.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def scope_of(dvr_minutes: int | None) -> str:
 
 
 def window_of(grant: Grant, recording_id: str) -> int | None:
-    """How much of a running recording the grant's holder may see, in µs; None: all of it.
+    """How much of a recording, back from its end, the grant's holder may see, in µs; None: all of it.
 
     Raises:
         NotAllowed: the grant is for something else.

@@ -88,7 +88,8 @@ class VodSource:
         """The thing at `path`.
 
         Args:
-            window_us: how much of a running recording may be seen, back from its end; None: all of it.
+            window_us: how much of the recording may be seen, back from its end, whether it still grows or not; None:
+                all of it, and its scrub pictures.
 
         Raises:
             NoSuchRecordingPart: there is none.
@@ -99,10 +100,10 @@ class VodSource:
                 known = await self._recording(recording_id)
                 return _text(playlists.multivariant(known.index, _view(known, window_us)), _PLAYLIST)
             case ["thumbs.vtt"]:
-                return await self._thumbs(recording_id)
+                return await self._thumbs(recording_id, window_us)
             case ["poster.jpg"]:
-                return await self._poster(recording_id)
-            case ["sprites", name] if (number := _number(name, ".jpg")) is not None:
+                return await self._poster(recording_id, window_us)
+            case ["sprites", name] if window_us is None and (number := _number(name, ".jpg")) is not None:
                 return Answer(await self._object(sprite_key(recording_id, number)), _JPEG, True)
             case [track, "index.m3u8"] if is_track_name(track):
                 known = await self._recording(recording_id)
@@ -184,7 +185,7 @@ class VodSource:
         number = _number(name, ".m4s")
         if number is not None:
             segment = known.index.segments[track].get(number)
-            limit_us = 0 if window_us is None or known.ending else known.index.end_us - window_us - playlists.GRACE_US
+            limit_us = 0 if window_us is None else known.index.end_us - window_us - playlists.GRACE_US
             if segment is None or segment.end_us < limit_us:
                 raise NoSuchRecordingPart
             return Answer(await self._object(segment_key(recording_id, track, number)), content_type, True)
@@ -218,17 +219,19 @@ class VodSource:
 
     # -- pictures --------------------------------------------------------------------------------------------------
 
-    async def _thumbs(self, recording_id: str) -> Answer:
+    async def _thumbs(self, recording_id: str, window_us: int | None) -> Answer:
         known = await self._recording(recording_id)
-        numbers = await self._numbers(recording_id) if known.ending is not None else []
+        whole = known.ending is not None and window_us is None
+        numbers = await self._numbers(recording_id) if whole else []
         return _text(playlists.thumbnails(numbers, known.index), _VTT)
 
-    async def _poster(self, recording_id: str) -> Answer:
+    async def _poster(self, recording_id: str, window_us: int | None) -> Answer:
         numbers = await self._numbers(recording_id)
         if not numbers:
             raise NoSuchRecordingPart
         known = await self._recording(recording_id)
-        number = numbers[len(numbers) // 2] if known.ending is not None else numbers[-1]
+        middle = known.ending is not None and window_us is None
+        number = numbers[len(numbers) // 2] if middle else numbers[-1]
         return Answer(await self._object(thumb_key(recording_id, number)), _JPEG, False)
 
     async def _numbers(self, recording_id: str) -> list[int]:
@@ -269,7 +272,7 @@ def _view(known: _Known, window_us: int | None) -> playlists.View:
     ending = known.ending
     if ending is None:
         return playlists.View(ended=False, window_us=window_us)
-    return playlists.View(True, ending.from_us, ending.to_us)
+    return playlists.View(True, ending.from_us, ending.to_us, window_us)
 
 
 def _text(text: str, content_type: str) -> Answer:
