@@ -18,7 +18,7 @@ from skyriver.kernel.ids import new_id
 from skyriver.platform.web.problems import problem_response
 
 MAX_BODY_BYTES = 1024 * 1024  # the largest honest body is a few kilobytes
-MAX_PICTURE_BYTES = 5 * 1024 * 1024  # but for pictures, which few routes take
+MAX_PICTURE_BYTES = 5 * 1024 * 1024  # but for pictures, which are PUT
 log = logging.getLogger("skyriver.http")
 
 _API_POLICY = "default-src 'none'; frame-ancestors 'none'"
@@ -93,7 +93,7 @@ class BodyLimit:
             await response(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        picture = headers.get("content-type", "").startswith("image/")
+        picture = scope["method"] == "PUT" and headers.get("content-type", "").startswith("image/")
         limit_bytes = max(self._max_body_bytes, MAX_PICTURE_BYTES) if picture else self._max_body_bytes
         announced = headers.get("content-length", "")
         if announced.isdigit() and int(announced) > limit_bytes:
