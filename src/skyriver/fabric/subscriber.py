@@ -98,8 +98,8 @@ class Subscriber:
     async def frames(self, track: str, *, back_us: int = 0) -> AsyncIterator[MediaFrame]:
         """Each frame of `track` once, for ever; waits through every interruption.
 
-        With `back_us` it begins with what the relays still have of so long ago, and waits as long for late groups:
-        for whoever wants everything, and not the newest.
+        With `back_us` it begins with what the relays still have of so long ago, and waits longer for the rest of a
+        group (see `read_groups`): for whoever wants everything, and not the newest.
         """
         once = Once()
         open_group = -1
@@ -127,10 +127,10 @@ class Subscriber:
 async def read_groups(subscription: moq.TrackConsumer, *, back_us: int = 0) -> AsyncIterator[tuple[int, moq.Frame]]:
     """`(group number, frame)` of a track as they arrive; a newer group ends the wait for an older one's rest.
 
-    One group's failure (too old, its relay died) is not the track's. Ends when the track does. `back_us` is how long
-    a reader who wants everything waits for a group's rest.
+    One group's failure (too old, its relay died) is not the track's. Ends when the track does. A reader
+    who wants everything of the last `back_us` waits a tenth of that for a group's rest.
     """
-    last_moment_s = max(_LAST_MOMENT_S, back_us / 10e6)
+    last_moment_s = max(_LAST_MOMENT_S, back_us / 1e6 / 10)
     group = await subscription.recv_group()
     patient = False
     following: asyncio.Future[moq.GroupConsumer | None] | None = None

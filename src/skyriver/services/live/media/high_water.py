@@ -28,24 +28,24 @@ class HighWater:
         self._marks_us: dict[str, int] = {}
         self._saved_us: dict[str, int] = self._load()
 
-    def floor_us(self, channel_id: str, now_us: int) -> int:
-        """Media time of this channel must go on above this; 0 when nothing is known."""
-        if channel_id in self._marks_us:
-            return self._marks_us[channel_id]
-        saved_us = self._saved_us.get(channel_id)
+    def floor_us(self, input_id: str, now_us: int) -> int:
+        """Media time of this input must go on above this; 0 when nothing is known."""
+        if input_id in self._marks_us:
+            return self._marks_us[input_id]
+        saved_us = self._saved_us.get(input_id)
         if saved_us is None or saved_us > now_us + STEP_MAX_US:
             return 0
         return saved_us + MARGIN_US if saved_us + MARGIN_US > now_us else saved_us
 
-    def raise_to(self, channel_id: str, pts_us: int) -> None:
+    def raise_to(self, input_id: str, pts_us: int) -> None:
         """Something was published at this time."""
-        if pts_us > self._marks_us.get(channel_id, 0):
-            self._marks_us[channel_id] = pts_us
+        if pts_us > self._marks_us.get(input_id, 0):
+            self._marks_us[input_id] = pts_us
 
-    def keep_only(self, channel_ids: Mapping[str, object]) -> None:
-        """Forget the channels that are no longer ours."""
-        self._marks_us = {c: us for c, us in self._marks_us.items() if c in channel_ids}
-        self._saved_us = {c: us for c, us in self._saved_us.items() if c in channel_ids}
+    def keep_only(self, input_ids: Mapping[str, object]) -> None:
+        """Forget the inputs that are no longer ours."""
+        self._marks_us = {i: us for i, us in self._marks_us.items() if i in input_ids}
+        self._saved_us = {i: us for i, us in self._saved_us.items() if i in input_ids}
 
     def save(self) -> None:
         """Write the marks, if any has moved. A disk that refuses is logged, not fatal: the show goes on."""
@@ -65,7 +65,7 @@ class HighWater:
     def _load(self) -> dict[str, int]:
         try:
             stored = json.loads(self._path.read_text())
-            return {str(channel_id): int(us) for channel_id, us in stored.items()}
+            return {str(input_id): int(us) for input_id, us in stored.items()}
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, AttributeError, TypeError) as error:
