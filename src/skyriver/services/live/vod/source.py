@@ -39,6 +39,8 @@ ENDED_FRESH_S = 300.0  # it does not change, but it may be deleted
 MAX_RECORDINGS = 64
 CACHE_BYTES = 64 * 1024 * 1024
 _HEADS_AT_ONCE = 16
+_PLANS_AT_ONCE, _PLANS_KEPT = 2, 2
+"""A plan reads every segment's head and takes 16 bytes a frame, and each range of a file that is asked for needs it."""
 _PLAYLIST, _VTT, _JPEG = playlists.CONTENT_TYPE, "text/vtt; charset=utf-8", "image/jpeg"
 
 
@@ -83,6 +85,8 @@ class VodSource:
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._fetching: dict[str, asyncio.Future[bytes]] = {}
         self._loading: dict[str, asyncio.Future[_Known]] = {}
+        self._plans: OrderedDict[tuple[str, str | None], tuple[_Known, Plan]] = OrderedDict()
+        self._plan_turn = asyncio.Semaphore(_PLANS_AT_ONCE)
 
     async def get(self, recording_id: str, path: str, *, window_us: int | None = None) -> Answer:
         """The thing at `path`.
@@ -129,7 +133,19 @@ class VodSource:
             NoSuchRecordingPart: there is no such track.
             DamagedRecording: it cannot be made.
         """
-        known = await self._recording(recording_id)
+        async with self._plan_turn:
+            known = await self._recording(recording_id)
+            kept = self._plans.get((recording_id, track))
+            if kept is not None and kept[0] is known:
+                return kept[1]
+            plan = await self._plan(recording_id, known, track)
+            self._plans[recording_id, track] = known, plan
+            self._plans.move_to_end((recording_id, track))
+            while len(self._plans) > _PLANS_KEPT:
+                self._plans.popitem(last=False)
+            return plan
+
+    async def _plan(self, recording_id: str, known: _Known, track: str | None) -> Plan:
         index = known.index
         videos = [info for info in index.videos() if track is None or info.name == track]
         if track is not None and not videos:
