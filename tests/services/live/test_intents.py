@@ -26,6 +26,7 @@ from skyriver.services.live.intents import (
 )
 from skyriver.services.live.life import Presence, hold_of
 from skyriver.services.live.model import HOLD, InputName, ProfileName, Takeover
+from skyriver.services.live.workloads.transcoder.spec import TranscoderSpec
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -143,6 +144,23 @@ def test_a_standby_runs_along_where_there_is_a_second_core_node() -> None:
     assert list(transcoders(plan, node("n1"))) == alone
     assert list(transcoders(plan, node("n1"), node("n2", state=NodeState.DEAD))) == alone
     assert list(transcoders(replace(plan, standby=False), node("n1"), node("n2"))) == alone
+
+
+def test_a_transcoder_is_told_what_another_one_shows_and_how_far_its_times_are_moved() -> None:
+    def working(name: str, node_id: str, **metrics: Any) -> ObservedWorkload:
+        return replace(origin_on(node_id), kind="live.transcoder", name=name, id=f"wl_{name}", metrics=metrics)
+
+    moved = {"active": "backup", "inputs": {"backup": {"health": "well", "offset_ms": 9750}}}
+    nodes = (
+        node("n1", workloads=(working("live.transcoder/ch_1", "n1"),)),  # it has just been started anew
+        node("n2", workloads=(working("live.transcoder/ch_1/standby", "n2", **moved),)),
+    )
+    spec = by_name(plan_live([sending("n1")], observed(*nodes), now=NOW))["live.transcoder/ch_1"].spec
+    assert (spec["inputs"]["last"], spec["inputs"]["last_offset_ms"]) == ("backup", 9750)
+    read = TranscoderSpec.parse(dict(spec))
+    assert (read.last, read.last_offset_us) == (InputName.BACKUP, 9_750_000)
+    fresh = by_name(plan_live([sending("n1")], observed(node("n1")), now=NOW))["live.transcoder/ch_1"].spec
+    assert (fresh["inputs"]["last"], fresh["inputs"]["last_offset_ms"]) == (None, 0)
 
 
 def test_a_transcoder_is_told_one_channel_and_nothing_else() -> None:

@@ -83,12 +83,14 @@ def _transcoder(
 
 
 def _inputs(channel: ChannelPlan, observed: ObservedState) -> dict[str, Any]:
-    """Which input is shown, and what while there is none. `last` tells a transcoder that starts what viewers see."""
+    """Which input is shown, and what while there is none. `last` tells a transcoder that starts what viewers see, and
+    `last_offset_ms` how far its times are moved: without it, a moved input's times would go back."""
     switch = channel.switch
-    running = (
-        observed.workload(name) for name in (transcoder_name(channel.channel_id), standby_name(channel.channel_id))
-    )
-    shown = next((str(w.metrics.get("active", "")) for w in running if w is not None and w.serving), "")
+    both = (observed.workload(name) for name in (transcoder_name(channel.channel_id), standby_name(channel.channel_id)))
+    told = (w.metrics for w in both if w is not None and w.serving and w.metrics.get("active") in list(InputName))
+    metrics = next(told, {})
+    shown = metrics.get("active")
+    offset_ms = metrics.get("inputs", {}).get(shown, {}).get("offset_ms", 0)
     slate: dict[str, Any] | None = None
     if switch.slate_minutes:
         slate = {"title": channel.name}
@@ -97,7 +99,8 @@ def _inputs(channel: ChannelPlan, observed: ObservedState) -> dict[str, Any]:
     return {
         "select": switch.select.value,
         "revert_s": switch.revert_s,
-        "last": shown if shown in list(InputName) else None,
+        "last": shown,
+        "last_offset_ms": offset_ms,
         "slate": slate,
     }
 

@@ -31,6 +31,8 @@ class TranscoderSpec:
     policy: Policy = field(default_factory=Policy)
     last: InputName | None = None
     """The input that was shown last, as far as is known."""
+    last_offset_us: int = 0
+    """What was added to its times."""
     look: SlateLook = field(default_factory=SlateLook)
     cost: int = 0
     """Of the broadcast: of several transcoders of a channel the cheapest is heard."""
@@ -52,6 +54,7 @@ class TranscoderSpec:
             adaptive_quality=bool(spec.get("adaptive_quality", True)),
             policy=_policy(spec.get("inputs", {})),
             last=InputName(last) if (last := spec.get("inputs", {}).get("last")) else None,
+            last_offset_us=int(spec.get("inputs", {}).get("last_offset_ms") or 0) * 1000,
             look=_look(spec.get("inputs", {}).get("slate") or {}),
             cost=int(spec.get("cost", 0)),
         )

@@ -158,7 +158,10 @@ class Transcoder:
     def _switch(self, switch: Switch) -> None:
         source = self._sources[switch.to]
         before = self._sources[switch.was] if switch.was is not None else None
-        source.offset_us = offset_us(before.written_age_us if before else None, source.age.youngest_us)
+        if before is not None:
+            source.offset_us = offset_us(before.written_age_us, source.age.youngest_us)
+        elif self.spec.last is not None and source.feed is Feed(self.spec.last.value):
+            source.offset_us = self.spec.last_offset_us  # an earlier transcoder moved it, or the other one has
         engine = self._engine = self._engine or self._new_engine(source.video)
         gop = source.memory.gop
         units = tuple(_unit(source, frame) for frame in gop)
