@@ -248,6 +248,7 @@ def test_what_is_seen_of_a_channel_is_its_own_and_by_site() -> None:
     observed = ObservedState(
         (
             seen_on(station("ch_1"), transcoder()),
+            seen_on(workload("live.whep", "c2", metrics={"viewers_by_space": {"live/ch_1": 2, "live/ch_2": 1}})),
             seen_on(edge("e1", 3), role="edge"),
             seen_on(edge("e2", 0), role="edge"),
             seen_on(edge("e3", 9, state=WorkloadState.BACKING_OFF), role="edge"),
@@ -255,8 +256,8 @@ def test_what_is_seen_of_a_channel_is_its_own_and_by_site() -> None:
     )
     lives.look(observed, T0)
     seen = see("ch_1", lives.life("ch_1"), observed)
-    assert seen.viewers_by_site == {"site-e1": 3}
-    assert (seen.viewers, seen.egress_bps) == (3, 30)
+    assert seen.viewers_by_site == {"site-c2": 2, "site-e1": 3}
+    assert (seen.viewers, seen.egress_bps) == (5, 30)
     assert seen.input is not None and (seen.input.width, seen.input.bitrate_bps) == (1280, 4_000_000)
     assert seen.transcode_ms == 14.0
     assert seen.renditions == [{"name": "360p", "bitrate_bps": 800_000, "fps": 30.0}]

@@ -10,6 +10,7 @@ from typing import Any
 from skyriver.platform.workloads.model import ObservedState, ObservedWorkload
 from skyriver.services.live.intents import STATION, standby_name, transcoder_name
 from skyriver.services.live.intents.delivery import DELIVERY
+from skyriver.services.live.intents.whep import WHEP
 from skyriver.services.live.life import Life
 from skyriver.services.live.model import ChannelState, Input, InputName, space_of
 from skyriver.services.live.sight import input_metrics, number, renditions_of
@@ -143,7 +144,7 @@ def _audience(space: str, observed: ObservedState) -> tuple[dict[str, int], int]
     for node in observed.nodes:
         for workload in node.workloads:
             is_edge = workload.kind == "relay" and workload.spec.get("role") == "edge"
-            if not ((is_edge or workload.kind == DELIVERY) and workload.serving):
+            if not ((is_edge or workload.kind in (DELIVERY, WHEP)) and workload.serving):
                 continue
             count = int(number(workload.metrics.get("viewers_by_space") or {}, space))
             if count:
