@@ -44,7 +44,9 @@ async def make_channel(page: Page, name: str) -> tuple[str, str]:
     await page.type("input[name=name]", name)
     await page.click("form button[type=submit]")
     await page.wait_for("document.querySelectorAll('pre.code').length >= 2")
-    server, key = await page.evaluate("[...document.querySelectorAll('pre.code')].slice(0, 2).map((n) => n.innerText)")
+    shown = "[...document.querySelectorAll('pre.code')].map((node) => node.innerText)"
+    server = await page.evaluate(f"{shown}.find((text) => /^rtmp:\\S+$/.test(text))")
+    key = await page.evaluate(f"{shown}.find((text) => /^sky_pub_\\S+$/.test(text))")
     return server, key
 
 

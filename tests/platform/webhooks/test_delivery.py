@@ -20,7 +20,7 @@ from skyriver.platform.manifest import Part
 from skyriver.platform.store import Store
 from skyriver.platform.web.events import EventHub
 from skyriver.platform.webhooks import publish_event
-from skyriver.platform.webhooks.delivery import KEPT, DeliveryWorker
+from skyriver.platform.webhooks.delivery import IN_FLIGHT, KEPT, PER_TENANT, DeliveryWorker
 from skyriver.platform.webhooks.model import DISABLE_AFTER_FAILURES, signature
 from skyriver.platform.webhooks.records import WebhookDeliveryRecord, WebhookEventRecord
 from skyriver.platform.webhooks.sending import Sender
@@ -249,3 +249,17 @@ async def test_old_events_are_forgotten_with_their_deliveries(cloud: Cloud, desk
     await desk.worker.forget_old()
     async with cloud.store.session() as session:
         assert (await session.scalars(select(WebhookDeliveryRecord))).all() == []
+
+
+async def test_a_tenant_with_much_to_tell_leaves_room_for_the_others(
+    cloud: Cloud, desk: Desk, receiver: Receiver
+) -> None:
+    red, blue = await cloud.as_(cloud.red), await cloud.as_(cloud.blue)
+    for _ in range(PER_TENANT):
+        await make(red, receiver)
+    theirs = await make(blue, receiver)
+    for _ in range(IN_FLIGHT):
+        await publish(cloud.store, cloud.red.id)
+    await publish(cloud.store, cloud.blue.id)
+    assert await desk.deliver() == PER_TENANT + 1
+    assert [delivery["state"] for delivery in await deliveries(blue, theirs)] == ["delivered"]

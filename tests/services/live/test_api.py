@@ -86,6 +86,12 @@ class TestChannels:
         created = await scene.create(public=True)
         channel, secret = created["channel"], created["stream_key"]
         assert secret.startswith("sky_pub_")
+        doors = {
+            "rtmp_url": "rtmp://127.0.0.1:1935/live",
+            "rtmps_url": "rtmps://127.0.0.1:1936/live",
+            "srt_url": "srt://127.0.0.1:8890",
+            "whip_url": "http://127.0.0.1:8891/whip",
+        }
         assert channel | {"id": "", "created_at": ""} == {
             "id": "",
             "tenant_id": scene.cloud.red.id,
@@ -100,13 +106,13 @@ class TestChannels:
             "max_bitrate_bps": 50_000_000,
             "state": "offline",
             "created_at": "",
-            "ingest": {
-                "rtmp_url": "rtmp://127.0.0.1:1935/live",
-                "rtmps_url": "rtmps://127.0.0.1:1936/live",
-                "srt_url": "srt://127.0.0.1:8890",
-                "whip_url": "http://127.0.0.1:8891/whip",
-            },
+            "ingest": doors | {"backup": doors},  # one core node has both
             "input": None,
+            "inputs": [],
+            "input_select": "auto",
+            "input_revert_s": 10,
+            "slate_minutes": 5,
+            "on_slate": False,
             "viewers": 0,
             "renditions": [
                 {"name": "480p", "width": 854, "height": 480, "bitrate_bps": 1_400_000},
@@ -260,7 +266,7 @@ class TestStreamKeys:
         assert (await scene.red.delete(f"{keys}/{rotated['id']}")).status_code == 204
         (left,) = (await scene.red.get(keys)).json()["items"]
         assert left["name"] == "first"
-        assert set(left) == {"id", "name", "srt_encrypted", "created_at"}
+        assert set(left) == {"id", "name", "input", "srt_encrypted", "created_at"}
 
     async def test_a_passphrase_is_shown_once_and_reaches_the_station(self, scene: Scene) -> None:
         await scene.create()

@@ -80,9 +80,7 @@ def shown_in(frames: list[MediaFrame], main_us: int, backup_us: int) -> str:
     first = next(n for n, frame in enumerate(frames) if frame.keyframe)
     pictures = samples.decode_video([(f.pts_us, f.payload) for f in frames[first:]])
     assert len(pictures) == len(frames) - first, "every frame can be decoded"
-    letters = "".join(
-        "m" if error_of(p, main_us) < 4 else "b" if error_of(p, backup_us) < 4 else "s" for p in pictures
-    )
+    letters = "".join("m" if error_of(p, main_us) < 4 else "b" if error_of(p, backup_us) < 4 else "s" for p in pictures)
     return "".join(letter for letter, _ in groupby(letters))
 
 

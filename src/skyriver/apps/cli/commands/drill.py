@@ -89,7 +89,7 @@ def api(
 
 
 def runbook(channel: ChannelOption, data: Data = None, as_json: Json = False) -> None:
-    """What carries each stage of a channel now, who would take over, and how long a viewer may miss the picture."""
+    """What carries each stage of a channel, and who takes over."""
     from skyriver.apps.cli.output import print_json, print_table
     from skyriver.apps.cli.session import ask
     from skyriver.client.models import Runbook
