@@ -236,9 +236,11 @@ def line(rtt_ms: float) -> Iterator[subprocess.Popen[str]]:
             process.wait(30)
 
 
-def start_cloud(stack: ExitStack, data: Path) -> None:
+def start_cloud(stack: ExitStack, data: Path, *more: str) -> None:
     arguments = ["--data", str(data), "--host", SERVER, "--port", str(CLOUD_PORT), "--rtmp-port", str(RTMP_PORT)]
-    command = inside("skA", sys.executable, "-m", "skyriver.apps.cli", "up", "--json", "--edges", "1", *arguments)
+    command = inside(
+        "skA", sys.executable, "-m", "skyriver.apps.cli", "up", "--json", "--edges", "1", *arguments, *more
+    )
     cloud = stack.enter_context(running(command, stdout=subprocess.PIPE))
     assert cloud.stdout is not None
     for said in cloud.stdout:

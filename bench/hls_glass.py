@@ -1,0 +1,198 @@
+"""How old a picture is over HLS, from the feeder's clock to Chromium's screen: our LL-HLS beside nginx-rtmp's HLS.
+
+    python bench/hls_glass.py [--data DIR] [--seconds 300] [--nginx-seconds 60]
+
+The same picture with a clock in it goes into the cloud's demo channel (transcoded, packaged, played by the player's HLS
+side at an edge) and into nginx-rtmp (its HLS with fragments of two seconds, played by hls.js with its defaults). The
+clock is read from the video element in each refresh of the display, one after the other in the same browser.
+Needs Debian's nginx with libnginx-mod-rtmp.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from skyriver.apps.cli.measure.chromium import Page, running_chromium
+from skyriver.apps.cli.measure.console_page import PLAYER, STATS, painted, stats
+from skyriver.apps.cli.measure.machine import header, markdown
+from skyriver.apps.cli.measure.summary import summarise
+from skyriver.client import find_cloud
+from skyriver.services.live.media import clock_strip
+from skyriver.services.live.media.demo_push import DemoPush
+
+RTMP_PORT, HTTP_PORT = 7481, 7482
+WIDTH, HEIGHT, FPS = 854, 480, 30
+STALL_MS = 200
+SETTLE_S = 10.0
+HLS_JS = Path(__file__).parents[1] / "console" / "node_modules" / "hls.js" / "dist" / "hls.min.js"
+COLUMNS = ("what", "seconds", "pictures", "age p50 ms", "p95 ms", "max ms", "stalls", "longest still ms", "first ms")
+NGINX = """
+load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
+worker_processes 1; daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log warn;
+events {{ worker_connections 256; }}
+rtmp {{ server {{ listen 127.0.0.1:{rtmp}; application bench {{
+  live on; hls on; hls_path {folder}/hls; hls_fragment 2s; hls_playlist_length 12s; }} }} }}
+http {{
+  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
+  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; access_log off;
+  types {{ application/vnd.apple.mpegurl m3u8; video/mp2t ts; text/html html; application/javascript js; }}
+  server {{ listen 127.0.0.1:{http}; root {folder}; add_header Cache-Control no-cache; }} }}
+"""
+PAGE = """<!doctype html><video muted autoplay playsinline></video><script src="hls.js"></script><script>
+const video = document.querySelector("video"), hls = new Hls();
+hls.loadSource("hls/demo.m3u8"); hls.attachMedia(video); video.play();
+</script>"""
+
+
+@contextmanager
+def process(*command: str) -> Iterator[None]:
+    with subprocess.Popen(command) as running:
+        try:
+            yield
+        finally:
+            running.terminate()
+            running.wait(10)
+
+
+async def ages(page: Page, video: str, seconds: float) -> tuple[list[float], list[float]]:
+    """The age of each new picture, and the times between them, in ms."""
+    places = {
+        "bits": clock_strip.BITS,
+        "left": clock_strip.LEFT,
+        "right": clock_strip.RIGHT,
+        "middle": (clock_strip.TOP + clock_strip.BOTTOM) / 2,
+    }
+    told: dict[str, Any] = await page.evaluate(_AGES % {"seconds": seconds, "video": video, **places})
+    return told["ages"], told["gaps"]
+
+
+def row(what: str, seconds: float, seen: tuple[list[float], list[float]], first_ms: float) -> tuple[object, ...]:
+    found, gaps = seen
+    summary = summarise(found)
+    p95 = sorted(found)[int(len(found) * 0.95)] if found else 0
+    stalls = sum(gap > STALL_MS for gap in gaps)
+    longest = max(gaps, default=0)
+    return (
+        what,
+        f"{seconds:g}",
+        summary.count,
+        summary.p50,
+        round(p95, 1),
+        summary.max,
+        stalls,
+        longest,
+        f"{first_ms:.0f}",
+    )
+
+
+async def ours(page: Page, url: str, seconds: float) -> tuple[object, ...]:
+    await page.open(f"{url}/watch/skyriver/demo")
+    await painted(page)
+    await page.evaluate(f"{PLAYER}.setAttribute('transport', 'hls')")
+    await page.wait_for(f"{STATS}?.protocol === 'll-hls' && {STATS}.state === 'playing'")
+    video = f"{PLAYER}.shadowRoot.querySelector('video')"
+    await asyncio.sleep(SETTLE_S)
+    seen = await ages(page, video, seconds)
+    startup_ms = (await stats(page))["startup_ms"]
+    return row("LL-HLS", seconds, seen, startup_ms)
+
+
+def lay_out(folder: Path) -> Path:
+    """nginx's files; returns its configuration."""
+    (folder / "hls").mkdir()
+    folder.chmod(0o755)
+    shutil.copy(HLS_JS, folder / "hls.js")
+    (folder / "index.html").write_text(PAGE)
+    config = folder / "nginx.conf"
+    config.write_text(NGINX.format(folder=folder, rtmp=RTMP_PORT, http=HTTP_PORT))
+    return config
+
+
+async def nginx(page: Page, seconds: float) -> tuple[object, ...]:
+    with tempfile.TemporaryDirectory(prefix="skyriver-bench-") as folder:
+        config = lay_out(Path(folder))
+        with process("nginx", "-c", str(config), "-p", folder, "-e", f"{folder}/error.log"):
+            await asyncio.sleep(1)
+            with process(sys.executable, __file__, "--push", f"rtmp://127.0.0.1:{RTMP_PORT}/bench/demo"):
+                await asyncio.sleep(10)  # four fragments, so that a player may begin
+                await page.open(f"http://127.0.0.1:{HTTP_PORT}/index.html")
+                first_ms = await page.evaluate(_FIRST)
+                await asyncio.sleep(SETTLE_S)
+                seen = await ages(page, "document.querySelector('video')", seconds)
+                return row("nginx-rtmp HLS", seconds, seen, first_ms)
+
+
+async def run(data: Path | None, seconds: float, nginx_seconds: float) -> None:
+    async with running_chromium() as browser:
+        page = await browser.page()
+        rows = [await ours(page, find_cloud(data).url, seconds)]
+        await page.close()
+        page = await browser.page()
+        rows.append(await nginx(page, nginx_seconds))
+    print(markdown(COLUMNS, rows))
+
+
+_FIRST = """new Promise((resolve) => {
+  const video = document.querySelector("video"), from = performance.timeOrigin;
+  const look = () => (video.currentTime > 0 ? resolve(Date.now() - from) : requestAnimationFrame(look));
+  look();
+})"""
+
+_AGES = """new Promise((resolve) => {
+  const video = %(video)s;
+  const strip = document.createElement("canvas");
+  const ages = [], gaps = [];
+  const end = performance.now() + %(seconds)s * 1000;
+  let shown = 0, shownAt = performance.now();
+  const look = () => {
+    const { videoWidth: width, videoHeight: height } = video;
+    if (width > 0) {
+      if (strip.width !== width) { strip.width = width; strip.height = 1; }
+      const context = strip.getContext("2d", { willReadFrequently: true });
+      context.drawImage(video, 0, Math.floor(height * %(middle)s), width, 1, 0, 0, width, 1);
+      const { data } = context.getImageData(0, 0, width, 1);
+      let time = 0;
+      for (let bit = 0; bit < %(bits)s; bit++) {
+        const x = Math.floor(width * (%(left)s + (%(right)s - %(left)s) * (bit + 0.5) / %(bits)s));
+        time = time * 2 + (data[4 * x] > 127 ? 1 : 0);
+      }
+      const age = Date.now() - time;
+      if (time !== shown && Math.abs(age) < 120000) {
+        ages.push(age);
+        gaps.push(performance.now() - shownAt);
+        shownAt = performance.now();
+      }
+      shown = time;
+    }
+    if (performance.now() < end) requestAnimationFrame(look); else resolve({ ages, gaps: gaps.slice(1) });
+  };
+  requestAnimationFrame(look);
+})"""
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--data", type=Path)
+    arguments.add_argument("--seconds", type=float, default=300.0)
+    arguments.add_argument("--nginx-seconds", type=float, default=60.0)
+    arguments.add_argument("--push", help=argparse.SUPPRESS)
+    chosen = arguments.parse_args()
+    if chosen.push:
+        DemoPush(chosen.push, width=WIDTH, height=HEIGHT, fps=FPS).run(threading.Event())
+        return
+    print(header(), end="\n\n", flush=True)
+    asyncio.run(run(chosen.data, chosen.seconds, chosen.nginx_seconds))
+
+
+if __name__ == "__main__":
+    main()
