@@ -11,7 +11,8 @@ A claim is a commit: an API process that dies in the middle of an attempt leaves
 lease is over. So a message may arrive twice, and never not at all; its id tells. Several processes share the work:
 a claim that another was faster with changes no row.
 
-One slow receiver must not hold up the others: `PER_WEBHOOK` attempts at most are under way for each.
+One slow receiver must not hold up the others: `PER_WEBHOOK` attempts at most are under way for each, and `PER_TENANT`
+for all of a tenant's.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ log = logging.getLogger("skyriver.webhooks")
 LOOK_EVERY_S = 1.0
 IN_FLIGHT = 16
 PER_WEBHOOK = 2
+PER_TENANT = 6
 LEASE = timedelta(seconds=60)  # several times the longest attempt
 KEPT = timedelta(days=14)
 FORGET_EVERY_S = 3600.0
@@ -59,6 +61,7 @@ class Due:
 
     delivery_id: str
     webhook_id: str
+    tenant_id: str
     url: str
     secret_sealed: bytes
     message: Message
@@ -84,6 +87,8 @@ class DeliveryWorker:
         self._now = now
         self._jitter = jitter
         self._in_flight: Counter[str] = Counter()
+        """By webhook, and by tenant in `_of_tenants`."""
+        self._of_tenants: Counter[str] = Counter()
         self._wake = asyncio.Event()
 
     def nudge(self) -> None:
@@ -97,7 +102,7 @@ class DeliveryWorker:
                 while True:
                     self._wake.clear()
                     for due in await self._claim_quietly():
-                        self._in_flight[due.webhook_id] += 1
+                        self._begin(due)
                         tasks.create_task(self._deliver(due))
                     try:
                         async with asyncio.timeout(LOOK_EVERY_S):
@@ -106,11 +111,13 @@ class DeliveryWorker:
                         continue
         finally:
             self._in_flight.clear()
+            self._of_tenants.clear()
 
     async def deliver_due(self) -> int:
         """Attempt everything that is due now, once; how many attempts that were. `run` does it again and again."""
         claimed = await self._claim()
-        self._in_flight.update(due.webhook_id for due in claimed)
+        for due in claimed:
+            self._begin(due)
         for due in claimed:
             await self._deliver(due)
         return len(claimed)
@@ -151,21 +158,26 @@ class DeliveryWorker:
 
     async def _candidates(self, session: AsyncSession, now: datetime, room: int) -> list[WebhookDeliveryRecord]:
         full = [webhook_id for webhook_id, count in self._in_flight.items() if count >= PER_WEBHOOK]
+        served = [tenant_id for tenant_id, count in self._of_tenants.items() if count >= PER_TENANT]
         query = (
-            select(WebhookDeliveryRecord)
+            select(WebhookDeliveryRecord, WebhookRecord.tenant_id)
+            .join(WebhookRecord, WebhookRecord.id == WebhookDeliveryRecord.webhook_id)
             .where(
                 WebhookDeliveryRecord.state == DeliveryState.PENDING.value,
                 WebhookDeliveryRecord.next_attempt_at <= now,
                 WebhookDeliveryRecord.webhook_id.not_in(full),
+                WebhookRecord.tenant_id.not_in(served),
             )
             .order_by(WebhookDeliveryRecord.next_attempt_at, WebhookDeliveryRecord.id)
             .limit(IN_FLIGHT * 8)
         )
         chosen: list[WebhookDeliveryRecord] = []
-        counts = Counter(self._in_flight)
-        for row in await session.scalars(query):
-            if counts[row.webhook_id] < PER_WEBHOOK and len(chosen) < room:
+        counts, of_tenants = Counter(self._in_flight), Counter(self._of_tenants)
+        for row, tenant_id in await session.execute(query):
+            free = counts[row.webhook_id] < PER_WEBHOOK and of_tenants[tenant_id] < PER_TENANT
+            if free and len(chosen) < room:
                 counts[row.webhook_id] += 1
+                of_tenants[tenant_id] += 1
                 chosen.append(row)
         return chosen
 
@@ -184,7 +196,7 @@ class DeliveryWorker:
         if claimed.scalar() is None or webhook.disabled_at is not None:
             return None
         message = Message(event.id, message_body(event.type, event.created_at, event.data))
-        return Due(row.id, webhook.id, webhook.url, webhook.secret_sealed, message)
+        return Due(row.id, webhook.id, webhook.tenant_id, webhook.url, webhook.secret_sealed, message)
 
     # --- sending ----------------------------------------------------------------------------------------------------
 
@@ -200,9 +212,13 @@ class DeliveryWorker:
             log.warning("Writing down how a webhook's delivery went failed; it is sent again later: %s", error)
         finally:
             self._in_flight[due.webhook_id] -= 1
-            if self._in_flight[due.webhook_id] <= 0:
-                del self._in_flight[due.webhook_id]
+            self._of_tenants[due.tenant_id] -= 1
+            self._in_flight, self._of_tenants = +self._in_flight, +self._of_tenants  # only what is above zero
             self._wake.set()
+
+    def _begin(self, due: Due) -> None:
+        self._in_flight[due.webhook_id] += 1
+        self._of_tenants[due.tenant_id] += 1
 
     async def _write(self, due: Due, attempt: Attempt) -> None:
         now = self._now()
