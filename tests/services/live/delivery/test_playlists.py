@@ -20,7 +20,7 @@ from skyriver.services.live.delivery.feed import ChannelFeed
 from skyriver.services.live.delivery.manifest import mpd
 from skyriver.services.live.delivery.playlists import media_playlist, multivariant
 from skyriver.services.live.delivery.ring import LISTED_SEGMENTS, TrackRing
-from tests.services.live.cmaf.tracks import frames
+from tests.services.live.cmaf.tracks import frames, pictures, read
 from tests.services.live.delivery.edge import SLOT, add, feed_of, push, sound_units, video_units
 from tests.services.live.media import samples
 from tests.services.live.media.samples import START_US
@@ -37,7 +37,6 @@ class ListedPart:
 class ListedSegment:
     sequence: int
     date: datetime
-    discontinuity: bool
     init: str
     parts: list[ListedPart]
     uri: str = ""
@@ -72,23 +71,21 @@ def parse(text: str) -> Playlist:
     assert text.endswith("\n")
     tags: dict[str, str] = {}
     playlist = Playlist(tags, [], 0, "")
-    init, discontinuity, parts, duration_s = "", False, list[ListedPart](), 0.0
+    init, parts, duration_s = "", list[ListedPart](), 0.0
     date: datetime | None = None
 
     def close(uri: str) -> None:
-        nonlocal discontinuity, date, parts
+        nonlocal date, parts
         assert date is not None
         sequence = int(tags["EXT-X-MEDIA-SEQUENCE"]) + playlist.skipped + len(playlist.segments)
-        playlist.segments.append(ListedSegment(sequence, date, discontinuity, init, parts, uri, duration_s))
-        discontinuity, date, parts = False, None, []
+        playlist.segments.append(ListedSegment(sequence, date, init, parts, uri, duration_s))
+        date, parts = None, []
 
     for line in lines[1:]:
         tag, _, value = line.removeprefix("#").partition(":")
         match tag if line.startswith("#") else "URI":
             case "EXT-X-MAP":
                 init = attributes(value)["URI"]
-            case "EXT-X-DISCONTINUITY":
-                discontinuity = True
             case "EXT-X-PROGRAM-DATE-TIME":
                 date = datetime.fromisoformat(value)
             case "EXT-X-PART":
@@ -192,18 +189,34 @@ def test_a_delta_update_and_what_is_known_make_the_whole() -> None:
     assert {0, 2, 5} <= skipped
 
 
-def test_an_interruption_is_a_discontinuity_that_is_counted_when_it_has_gone() -> None:
+def test_an_interruption_is_a_hole_in_time() -> None:
     feed = feed_of(3.0)
     add(feed, "180p", video_units(2, begin_us=START_US + 20_000_000))
     playlist = parse(media_playlist(feed.tracks["180p"].ring))
-    assert [segment.discontinuity for segment in playlist.segments] == [False, False, False, True, False]
+    assert [round(segment.date.timestamp() - START_US / 1e6) for segment in playlist.segments] == [0, 2, 4, 20, 22]
     assert [segment.sequence for segment in playlist.segments] == [SLOT + n for n in range(5)]
     assert playlist.segments[3].uri == f"{SLOT + 10}.m4s"
-    assert "EXT-X-DISCONTINUITY-SEQUENCE" not in playlist.tags
-    add(feed, "180p", video_units(14, begin_us=START_US + 24_000_000))
-    playlist = parse(media_playlist(feed.tracks["180p"].ring))
-    assert playlist.tags["EXT-X-DISCONTINUITY-SEQUENCE"] == "1"
-    assert not any(segment.discontinuity for segment in playlist.segments)
+
+
+def test_tracks_never_differ_in_discontinuities_whatever_happens_to_one_of_them() -> None:
+    feed = feed_of(4.0)
+    add(feed, "source", samples.video(4.0))
+    add(feed, "source", samples.video(4.0, width=320, height=180, start_us=START_US + 4_000_000))  # another input
+    add(feed, "aac", sound_units(2, begin_us=START_US + 4_000_000))
+    add(feed, "180p", video_units(2, begin_us=START_US + 8_000_000))  # the ladder was away for a while
+    for track in feed.tracks.values():
+        text = media_playlist(track.ring, feed.others(track.ring.name))
+        assert "DISCONTINUITY" not in text
+        # What joins them instead: the media's own times are those that the playlist says, in every track.
+        listed = [segment for segment in parse(text).segments if segment.uri]
+        held = [segment for segment in track.ring.segments if segment.complete]
+        for said, segment in zip(listed, held, strict=True):
+            assert said.date.timestamp() == pytest.approx(segment.start_us / 1e6, abs=0.001)
+            assert said.init == segment.init.name
+            decoded = pictures(segment.parts) if segment.init.video else [pts for _, pts, _, _ in read(segment.parts)]
+            assert decoded[0] == pytest.approx(segment.start_us, abs=100)
+    inits = [segment.init.name for segment in feed.tracks["source"].ring.segments]
+    assert inits[0] == inits[1] != inits[2] == inits[3]
 
 
 def test_another_size_has_a_map_of_its_own() -> None:
@@ -211,7 +224,8 @@ def test_another_size_has_a_map_of_its_own() -> None:
     add(feed, "180p", samples.video(4.0, start_us=START_US + 4_000_000))
     playlist = parse(media_playlist(feed.tracks["180p"].ring))
     assert len({segment.init for segment in playlist.segments}) == 2
-    assert [segment.discontinuity for segment in playlist.segments][:3] == [False, False, True]
+    inits = [segment.init for segment in playlist.segments]
+    assert inits[0] == inits[1] != inits[2] == inits[3]
 
 
 def test_a_source_of_long_gops_has_longer_segments_and_says_so() -> None:

@@ -45,8 +45,7 @@ class Part:
     """A piece of a segment, about 200 ms: one `moof` and one `mdat`. A segment is its parts, one after the other.
 
     `segment` is the slot's number, `index` counts within the segment. `start_us` and `duration_us` are media
-    time. `independent`: it holds a keyframe. `discontinuity`: its segment does not go on where the last ended,
-    or needs another init segment; only a first part says so. `last`: it ends its segment.
+    time. `independent`: it holds a keyframe. `last`: it ends its segment.
     """
 
     segment: int
@@ -56,7 +55,6 @@ class Part:
     data: bytes
     init: InitSegment
     independent: bool
-    discontinuity: bool
     last: bool
 
 
@@ -78,7 +76,6 @@ class _Opening:
     init: InitSegment
     ahead: int
     gap: bool
-    discontinuity: bool
 
 
 class Segmenter:
@@ -105,7 +102,6 @@ class Segmenter:
         self._index = 0
         self._part_init: InitSegment | None = None
         self._ahead = 0
-        self._discontinuity = False
         self._part: list[Sample] = []
         self._held: Sample | None = None  # the newest sample: its duration is not known yet
         self._usual = 0  # the last duration that was known
@@ -131,9 +127,8 @@ class Segmenter:
         if init is not None and sync and slot > self._opened and self._may_begin(frame.pts_us, slot):
             parts = self._take_window(all_of_it=True)
             gap = self._opened >= 0 and (self._interrupted or slot - self._newest_slot > 1)
-            described_anew = self._opened >= 0 and init != self._init
             ahead = self._codec.reorder * self._units(REORDER_US)
-            self._opening = _Opening(slot, init, ahead, gap, discontinuity=gap or described_anew)
+            self._opening = _Opening(slot, init, ahead, gap)
             self._opened, self._init, self._interrupted = slot, init, False
         elif self._opened < 0 or self._interrupted:
             return parts
@@ -195,8 +190,7 @@ class Segmenter:
                 parts.append(self._close(last=opening is not None))
         if opening is not None:
             self._segment, self._index = opening.segment, 0
-            self._part_init, self._discontinuity = opening.init, opening.discontinuity
-            self._ahead = opening.ahead
+            self._part_init, self._ahead = opening.init, opening.ahead
         composition = 0 if frame.duration else frame.pts - decode_time + self._ahead
         self._held = Sample(frame.data, decode_time, 0, composition, frame.sync)
         self._nominal = frame.duration
@@ -216,11 +210,9 @@ class Segmenter:
             data=fragment(start_us // 1000, samples[0].decode_time - self._ahead, samples),
             init=self._part_init,
             independent=any(sample.sync for sample in samples),
-            discontinuity=self._discontinuity,
             last=last,
         )
         self._index += 1
-        self._discontinuity = False
         return part
 
 

@@ -2,6 +2,11 @@
 
 One media playlist serves both kinds of player: those that know parts follow the live edge by them, others see
 segments of 2 s only.
+
+There are no discontinuities. RFC 8216, section 6.2.4 wants them at the same places of every rendition, but tracks come
+and are described anew one by one, and a player that finds another count in the sound than in the picture may wait for
+ever. None is needed: all tracks keep to one timeline, media time, whatever happens. Another set-up is another
+EXT-X-MAP; something that is missing is a hole in time, which dates and the media itself tell.
 """
 
 from __future__ import annotations
@@ -92,9 +97,6 @@ def media_playlist(ring: TrackRing, others: Iterable[TrackRing] = (), *, skip: b
         f"#EXT-X-PART-INF:PART-TARGET={part_target_s:.3f}",
         f"#EXT-X-MEDIA-SEQUENCE:{first.sequence}",
     ]
-    before = first.discontinuities - first.discontinuity
-    if before:
-        lines.append(f"#EXT-X-DISCONTINUITY-SEQUENCE:{before}")
     end_us = _end_us(listed)
     skipped = _skippable(listed, end_us - target_s * _SKIP_BOUNDARY * 1_000_000) if skip else 0
     if skipped:
@@ -102,8 +104,6 @@ def media_playlist(ring: TrackRing, others: Iterable[TrackRing] = (), *, skip: b
     parts_from_us = end_us - target_s * _PARTS_FOR * 1_000_000
     init = listed[skipped - 1].init if skipped else None
     for segment in listed[skipped:]:
-        if segment.discontinuity:
-            lines.append("#EXT-X-DISCONTINUITY")
         if segment.init is not init and segment.init != init:
             lines.append(f'#EXT-X-MAP:URI="{segment.init.name}"')
         init = segment.init

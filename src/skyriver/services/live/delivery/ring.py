@@ -28,14 +28,11 @@ _RECENT_PARTS = 12
 
 @dataclass(slots=True)
 class Segment:
-    """A segment and its parts so far. `sequence` is its media sequence number, `discontinuities` counts those of the
-    track up to its own beginning."""
+    """A segment and its parts so far. `sequence` is its media sequence number."""
 
     number: int
     sequence: int
     init: InitSegment
-    discontinuity: bool
-    discontinuities: int
     start_us: int
     parts: list[Part] = field(default_factory=list)
     bodies: list[Body] = field(default_factory=list)
@@ -141,9 +138,7 @@ class TrackRing:
         if newest is not None and not newest.complete:
             self._complete(newest)
         sequence = part.segment if newest is None else newest.sequence + 1
-        before = 0 if newest is None else newest.discontinuities
-        breaks = part.discontinuity or (newest is not None and part.init != newest.init)
-        segment = Segment(part.segment, sequence, part.init, breaks, before + breaks, part.start_us)
+        segment = Segment(part.segment, sequence, part.init, part.start_us)
         self.segments.append(segment)
         if part.init.name not in self.inits:
             self.inits[part.init.name] = media_body(part.init.data, part.init.name, _type(part.init))
