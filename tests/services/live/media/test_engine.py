@@ -7,12 +7,17 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 
 import av
+import numpy as np
 import pytest
+from av.audio.frame import AudioFrame
+from av.video.frame import VideoFrame
 
 from skyriver.fabric import SLOT_US, TICK_US, group_of, slot_of
+from skyriver.services.live.media.detectors.sound import RATE_HZ, LoudnessMeter
 from skyriver.services.live.media.engine import INBOX_UNITS, Engine
 from skyriver.services.live.media.units import AudioTrack, Encoded, Output, SoundSource, TrackEnded, Unit, VideoTrack
 from skyriver.services.live.model import Rendition
@@ -27,10 +32,11 @@ def transcode(
     sound: samples.Sound | None = None,
     *,
     ladder: Sequence[Rendition] = LADDER,
+    loudness_lufs: int = 0,
 ) -> tuple[list[Output], Engine]:
     """Everything that comes out, losslessly."""
     out: list[Output] = []
-    engine = Engine(ladder, out.append, live=False)
+    engine = Engine(ladder, out.append, live=False, loudness_lufs=loudness_lufs)
     if sound is not None:
         engine.configure_audio(SoundSource("mp4a.40.2", sound.config))
     for unit in video:
@@ -43,6 +49,22 @@ def transcode(
 
 def track(out: Sequence[Output], name: str) -> list[Encoded]:
     return [o for o in out if isinstance(o, Encoded) and o.track == name]
+
+
+def heard_lufs(out: Sequence[Output], name: str, *, from_us: int) -> float:
+    """The integrated loudness of what a listener decodes from `from_us` on."""
+    head = next(o for o in out if isinstance(o, AudioTrack) and o.track == name)
+    decoder = av.CodecContext.create("libopus" if name == "opus" else "aac", "r")
+    decoder.extradata = head.init
+    resampler = av.AudioResampler(format="flt", layout="stereo", rate=RATE_HZ)
+    meter, newest = LoudnessMeter(2), None
+    for unit in track(out, name):
+        for frame in decoder.decode(av.Packet(unit.payload)):
+            frame.pts = None
+            for piece in resampler.resample(frame) if unit.pts_us >= from_us else ():
+                newest = meter.measure(np.asarray(piece.to_ndarray(), np.float32).reshape(-1, 2)) or newest
+    assert newest is not None
+    return newest.integrated_lufs
 
 
 def onset_s(levels: Sequence[tuple[float, float]]) -> float:
@@ -222,6 +244,70 @@ def test_timestamps_of_rtmp_are_smoothed_and_gaps_are_kept() -> None:
     jumps = [step for step in steps if abs(step - 20_000) > 200]
     assert len(jumps) == 1
     assert jumps[0] == pytest.approx(520_000, abs=25_000)  # what did not fill a packet before the gap is left out
+
+
+@cache
+def quiet() -> samples.Sound:
+    return samples.sound(14, sample=lambda s: 0.02 * math.sin(2 * math.pi * 440 * s))
+
+
+SETTLED_US = START_US + 7_000_000
+"""The gain has found the programme by then."""
+
+
+def test_quiet_sound_comes_out_at_the_channels_loudness_in_both_codecs() -> None:
+    out, _ = transcode([], quiet(), loudness_lufs=-23)
+    assert heard_lufs(out, "aac", from_us=SETTLED_US) == pytest.approx(-23, abs=0.7)
+    assert heard_lufs(out, "opus", from_us=SETTLED_US) == pytest.approx(-23, abs=0.7)
+    for name, frame_us in (("aac", 1024 / 0.048), ("opus", 20_000)):
+        units = track(out, name)
+        assert all(abs(b.pts_us - a.pts_us - frame_us) < 300 for a, b in pairwise(units))
+        assert all(a.group <= b.group for a, b in pairwise(units))
+
+
+def test_without_a_loudness_sound_stays_as_it_is_and_the_publishers_own_is_not_made_again() -> None:
+    out, _ = transcode([], quiet())
+    assert {o.track for o in out if not isinstance(o, TrackEnded)} == {"opus"}
+    assert heard_lufs(out, "opus", from_us=SETTLED_US) == pytest.approx(-34.7, abs=1.0)
+
+
+def test_levelled_tracks_go_on_when_the_source_becomes_one_of_another_codec() -> None:
+    made, _ = transcode([], samples.sound(4, start_us=START_US + 3_000_000))
+    opus_head = next(o for o in made if isinstance(o, AudioTrack)).init
+    first, second = samples.sound(3), [Unit(e.payload, e.pts_us, True) for e in track(made, "opus")]
+    out: list[Output] = []
+    heard = Ear()
+    engine = Engine([], out.append, live=False, loudness_lufs=-23, observer=heard)
+    engine.configure_audio(SoundSource("mp4a.40.2", first.config))
+    for unit in first.units:
+        engine.audio(unit)
+    engine.configure_audio(SoundSource("opus", opus_head))
+    for unit in second:
+        engine.audio(unit)
+    engine.close(drain=True)
+    described = [o.track for o in out if isinstance(o, AudioTrack)]
+    assert sorted(described) == ["aac", "opus"], "each is described once, and goes on"
+    for name in ("aac", "opus"):
+        units = track(out, name)
+        assert units[-1].pts_us > START_US + 6_800_000
+        assert all(a.pts_us < b.pts_us and a.group <= b.group for a, b in pairwise(units))
+    assert heard.seconds == pytest.approx(7, abs=0.2), "the observer hears the sound once"
+    assert heard.peak == pytest.approx(0.2, abs=0.02), "and as the publishers sent it"
+
+
+class Ear:
+    """An observer that counts what it hears."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.peak = 0.0
+
+    def picture(self, frame: VideoFrame) -> None:
+        raise AssertionError("there is no picture")
+
+    def sound(self, frame: AudioFrame) -> None:
+        self.seconds += frame.samples / frame.sample_rate
+        self.peak = max(self.peak, float(np.abs(frame.to_ndarray()).max(initial=0.0)))
 
 
 def test_video_without_sound() -> None:

@@ -131,6 +131,7 @@ async def test_src_becomes_a_ladder_with_both_audio_codecs(tmp_path: Path) -> No
     assert (catalog.video["360p"].width, catalog.video["360p"].height) == (640, 360)
     assert catalog.video["180p"].codec.startswith("avc3.64")
     assert catalog.audio["opus"].description[:8] == b"OpusHead"
+    assert {frame.payload for frame in frames["aac"]} <= {unit.payload for unit in samples.sound(2, start_us=0).units}
     for name in ("360p", "180p", "opus"):
         assert aligned(frames[name])
     for name, height in (("360p", 360), ("180p", 180), ("source", 540)):
@@ -140,6 +141,25 @@ async def test_src_becomes_a_ladder_with_both_audio_codecs(tmp_path: Path) -> No
     names = {r["name"]: r for r in metrics["renditions"]}
     assert set(names) == {"source", "360p", "180p"}
     assert names["180p"]["bitrate_bps"] > 0 and metrics["delay_ms"] is not None
+
+
+async def test_a_channel_with_a_loudness_has_both_audio_codecs_made(tmp_path: Path) -> None:
+    async with (
+        running_relay(tmp_path) as relay,
+        src(relay.endpoint, picture=False),
+        running(transcoder.main, spec(relay.endpoint) | {"loudness_lufs": -23}, tmp_path) as child,
+    ):
+        await child.says("ready")
+        async with watching(relay.endpoint, "live") as watcher:
+            catalog = await watcher.catalog()
+            aac, opus = await asyncio.gather(watcher.take("aac", 90), watcher.take("opus", 90))
+    published = samples.sound(2, start_us=0)
+    made = catalog.audio["aac"]
+    assert (made.sample_rate_hz, catalog.audio["opus"].sample_rate_hz) == (48_000, 48_000)
+    assert made.description != published.config
+    assert not {frame.payload for frame in aac} & {unit.payload for unit in published.units}
+    for frames in (aac, opus):
+        assert all(a.pts_us < b.pts_us and a.group <= b.group for a, b in pairwise(frames))
 
 
 async def test_a_killed_transcoder_resumes_in_the_middle_of_its_slot(tmp_path: Path) -> None:

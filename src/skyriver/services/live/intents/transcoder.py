@@ -67,6 +67,7 @@ def _transcoder(
         "inputs": _inputs(channel, observed),
         "cost": cost,
         "adaptive_quality": channel.adaptive_quality,
+        "loudness_lufs": channel.loudness_lufs,
         # The standby sees the same pictures: one pair of eyes is enough.
         "detectors": {**channel.detectors, **({"enabled": False} if cost else {})},
     }

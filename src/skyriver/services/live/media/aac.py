@@ -22,9 +22,10 @@ class AacTranscoder(SoundTranscoder):
         source: SoundSource,
         *,
         bitrate_bps: int,
+        loudness_lufs: int = 0,
         heard: Callable[[AudioFrame], None] | None = None,
     ) -> None:
-        super().__init__(track, source, AAC, bitrate_bps=bitrate_bps, heard=heard)
+        super().__init__(track, source, AAC, bitrate_bps=bitrate_bps, loudness_lufs=loudness_lufs, heard=heard)
 
 
 def _open_encoder(layout: str, bitrate_bps: int) -> av.AudioCodecContext:

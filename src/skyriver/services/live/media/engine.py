@@ -6,7 +6,8 @@ Theory of operation
                                             \-> [pictures] -> rendition thread -> sink      (one a rendition)
     audio(unit) -> [inbox] -> audio thread -> sink
 
-The source itself and its AAC do not pass through here: whoever feeds the engine publishes them untouched.
+The source itself and its sound do not pass through here: whoever feeds the engine publishes them untouched. A channel
+with a loudness of its own is the exception: its sound is made here in both codecs.
 
 Every box is bounded, and in live use nothing ever waits to put. What overflow does:
 - compressed video: the whole inbox is thrown away and decoding goes on at the next keyframe, since a picture whose
@@ -49,7 +50,7 @@ from skyriver.services.live.media.live_edge import LiveEdge
 from skyriver.services.live.media.mailbox import Mailbox, MailboxClosed
 from skyriver.services.live.media.opus import OPUS, OpusTranscoder
 from skyriver.services.live.media.quality import QualityProbe, Verdict
-from skyriver.services.live.media.sound import SoundTranscoder
+from skyriver.services.live.media.sound import Coding, SoundTranscoder
 from skyriver.services.live.media.units import Sink, SoundSource, Splice, Unit
 from skyriver.services.live.media.video_encoder import gpu_encoder
 from skyriver.services.live.model import Rendition
@@ -81,6 +82,8 @@ class Engine:
         sink: gets every output, from several threads, in order within a track.
         opus_bitrate_bps: for stereo; 0 for no sound at all.
         aac_bitrate_bps: the same for AAC, which is made where the source's sound is Opus.
+        loudness_lufs: programme loudness that the sound is brought to, in AAC and Opus, whichever the source's is. 0
+            leaves it as it comes.
         live: drop rather than wait. False for files and benchmarks: feeding waits, and nothing is left out.
         fps: the source's nominal rate, a hint to rate control.
         clock: media time now; its differences tell a burst from the publisher's pace.
@@ -95,6 +98,7 @@ class Engine:
         *,
         opus_bitrate_bps: int = 96_000,
         aac_bitrate_bps: int = 128_000,
+        loudness_lufs: int = 0,
         live: bool = True,
         fps: float = 30.0,
         clock: Callable[[], int] | None = None,
@@ -112,6 +116,7 @@ class Engine:
         self._last_us = -1  # the newest picture that went on to the ladder
         self._opus_bitrate_bps = opus_bitrate_bps
         self._aac_bitrate_bps = aac_bitrate_bps
+        self._loudness_lufs = loudness_lufs
         self._video_codec = H264
         self.counters = Counters()
         self._inbox: Mailbox[Unit | Splice] = Mailbox(INBOX_UNITS)
@@ -184,12 +189,24 @@ class Engine:
         elif not self._audio_inbox.offer(item):
             self.counters.audio_dropped += 1
 
-    def _open_sound(self, source: SoundSource) -> SoundTranscoder:
-        """Makes the one of AAC and Opus that the publisher does not send."""
+    def _codings(self, source: SoundSource) -> list[Coding]:
+        """What is made of this sound: the one of AAC and Opus that the publisher does not send, or both."""
+        if self._loudness_lufs:
+            return [AAC, OPUS]
+        return [AAC if source.is_opus else OPUS]
+
+    def _open_sound(self, source: SoundSource) -> list[SoundTranscoder]:
+        lufs, sounds = self._loudness_lufs, list[SoundTranscoder]()
         heard = self._observer.sound if self._observer is not None else None
-        if source.is_opus:
-            return AacTranscoder("aac", source, bitrate_bps=self._aac_bitrate_bps, heard=heard)
-        return OpusTranscoder("opus", source, bitrate_bps=self._opus_bitrate_bps, heard=heard)
+        for coding in self._codings(source):
+            if coding is AAC:
+                rate_bps = self._aac_bitrate_bps
+                sounds.append(AacTranscoder("aac", source, bitrate_bps=rate_bps, loudness_lufs=lufs, heard=heard))
+            else:
+                rate_bps = self._opus_bitrate_bps
+                sounds.append(OpusTranscoder("opus", source, bitrate_bps=rate_bps, loudness_lufs=lufs, heard=heard))
+            heard = None  # it is heard once
+        return sounds
 
     def _decode(self) -> None:
         decoder = VideoDecoder(self._video_codec)
@@ -242,7 +259,7 @@ class Engine:
             self._ladder.put(picture)
 
     def _transcode_audio(self) -> None:
-        sound: SoundTranscoder | None = None
+        sounds: list[SoundTranscoder] = []
         while True:
             try:
                 item = self._audio_inbox.take()
@@ -250,15 +267,18 @@ class Engine:
                 return
             try:
                 if isinstance(item, SoundSource):
-                    if sound is not None and sound.coding is (AAC if item.is_opus else OPUS):
-                        sound.configure(item)
+                    if [sound.coding for sound in sounds] == self._codings(item):
+                        for sound in sounds:
+                            sound.configure(item)
                         continue
-                    sound = self._open_sound(item)
-                    self._sink(sound.track)
-                elif sound is not None:
-                    for encoded in sound.transcode(item):
-                        self._sink(encoded)
+                    sounds = self._open_sound(item)
+                    for sound in sounds:
+                        self._sink(sound.track)
+                else:
+                    for sound in sounds:
+                        for encoded in sound.transcode(item):
+                            self._sink(encoded)
             except (FFmpegError, ValueError) as error:
-                sound = sound if isinstance(item, Unit) else None
+                sounds = sounds if isinstance(item, Unit) else []
                 self.counters.encode_errors += 1
                 log.warning("A piece of audio could not be transcoded and was left out: %s", error)

@@ -23,9 +23,10 @@ class OpusTranscoder(SoundTranscoder):
         source: SoundSource,
         *,
         bitrate_bps: int,
+        loudness_lufs: int = 0,
         heard: Callable[[AudioFrame], None] | None = None,
     ) -> None:
-        super().__init__(track, source, OPUS, bitrate_bps=bitrate_bps, heard=heard)
+        super().__init__(track, source, OPUS, bitrate_bps=bitrate_bps, loudness_lufs=loudness_lufs, heard=heard)
 
 
 def _open_encoder(layout: str, bitrate_bps: int) -> av.AudioCodecContext:

@@ -1,7 +1,7 @@
 """Sound of one codec into another: decoded, brought to 48 kHz, cut into frames, encoded.
 
 A channel always has AAC (for HLS) and Opus (for MoQ). What comes in is one of them and is passed through untouched; the
-other one is made here (`media.opus`, `media.aac`).
+other one is made here (`media.opus`, `media.aac`). A channel that is brought to a loudness has both made here.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import av
+import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
 from skyriver.services.live.media.groups import AudioCutter
+from skyriver.services.live.media.leveller import Leveller
 from skyriver.services.live.media.units import MICROSECONDS, AudioTrack, Encoded, SoundSource, Unit
 
 RATE_HZ = 48_000  # Opus runs at 48 kHz inside, whatever comes in (RFC 6716, section 2.1.3); AAC takes it as well
@@ -55,9 +57,13 @@ class SoundTranscoder:
         coding: Coding,
         *,
         bitrate_bps: int,
+        loudness_lufs: int = 0,
         heard: Callable[[AudioFrame], None] | None = None,
     ) -> None:
-        """`heard` gets the decoded sound, resampled to 48 kHz interleaved floats.
+        """`loudness_lufs` is the programme loudness that the sound is brought to, 0 for as it comes.
+
+        `heard` gets the decoded sound, resampled to 48 kHz interleaved floats, as the publisher sent it: levelling
+        lifts a noise floor, and silence would no longer be found.
 
         Raises:
             av.FFmpegError: the source's config describes nothing that can be decoded.
@@ -68,6 +74,7 @@ class SoundTranscoder:
         self._decoder = _open_decoder(source)
         channels = self._decoder.layout.nb_channels
         self._layout = "mono" if channels == 1 else "stereo"
+        self._leveller = Leveller(loudness_lufs, min(channels, 2)) if loudness_lufs else None
         self._bitrate_bps = round(bitrate_bps * MONO_SHARE) if channels == 1 else bitrate_bps
         self._encoder = coding.open_encoder(self._layout, self._bitrate_bps)
         self._resampler: AudioResampler | None = None
@@ -123,7 +130,7 @@ class SoundTranscoder:
             resampled.pts = None
             if self._heard is not None:
                 self._heard(resampled)
-            self._fifo.write(resampled)
+            self._fifo.write(self._levelled(resampled))
         out: list[Encoded] = []
         for piece in self._fifo.read_many(self._coding.frame_samples):
             for block in self._reform.resample(piece) if self._coding.sample_format != _FLOATS else (piece,):
@@ -132,6 +139,14 @@ class SoundTranscoder:
                 for packet in self._encoder.encode(block):
                     out.extend(self._encoded(packet))
         return out
+
+    def _levelled(self, frame: AudioFrame) -> AudioFrame:
+        if self._leveller is None:
+            return frame
+        samples = np.asarray(frame.to_ndarray(), np.float32).reshape(-1, frame.layout.nb_channels)
+        levelled = AudioFrame.from_ndarray(self._leveller.process(samples).reshape(1, -1), _FLOATS, self._layout)
+        levelled.sample_rate, levelled.time_base = frame.sample_rate, frame.time_base
+        return levelled
 
     def _align(self, frame: AudioFrame, pts_us: float) -> None:
         """Compare the frame's time with where the fifo ends; after a gap, what is left over belongs to the past."""

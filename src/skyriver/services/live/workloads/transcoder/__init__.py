@@ -3,7 +3,7 @@ shown as `live` in its viewers' space: the source, the ladder, AAC and Opus.
 
 Spec: {channel_id, tenant_id, space, grant, ingest: {space, grant}, origins: [{url, certificate_sha256}],
 profile: {renditions, audio}, inputs: {select, revert_s, last, last_offset_ms,
-slate: {title, jpeg_base64}}, cost, adaptive_quality, detectors}.
+slate: {title, jpeg_base64}}, cost, adaptive_quality, loudness_lufs, detectors}.
 Metrics, 1 Hz: {renditions: [{name, width, height, bitrate_bps, fps, delay_ms, quality}], audio: [...], delay_ms,
 active, inputs: {name: {health, offset_ms}}, detectors, ...counters}. Events: `ready`, `input_switched`.
 

@@ -51,7 +51,8 @@ class VideoPassage:
 
 
 class SoundPassage:
-    """The track of the shown input's own sound, whichever of AAC and Opus that is."""
+    """The track of the shown input's own sound, whichever of AAC and Opus that is; its times alone where the engine
+    makes both."""
 
     def __init__(self, live: LiveBroadcast) -> None:
         self._live = live
@@ -62,15 +63,16 @@ class SoundPassage:
 
     @property
     def last_us(self) -> int:
-        """The newest time written, -1 before the first."""
+        """The newest time passed, -1 before the first."""
         return self._last_us
 
     def begin_group(self) -> None:
         """What comes is set up in another way than what was."""
         self._opens = self._last_us >= 0
 
-    def frame(self, track: str, source: Source, frame: MediaFrame) -> int | None:
-        """Write one frame; returns its time as written, None when it is too late, or too early for its group."""
+    def frame(self, track: str | None, source: Source, frame: MediaFrame) -> int | None:
+        """Write one frame, unless `track` is None; returns its output time, None when it is too late, or too early for
+        its group."""
         pts_us = frame.pts_us + source.offset_us
         if pts_us <= self._last_us:
             return None
@@ -82,5 +84,6 @@ class SoundPassage:
         if group > self._last_group:  # a group that is joined in its middle begins where it is joined
             group = max(group_of(pts_us), self._last_group)
         self._last_us, self._last_group = pts_us, max(self._last_group, group)
-        self._live.write(track, frame.payload, pts_us, keyframe=True, group=group)
+        if track is not None:
+            self._live.write(track, frame.payload, pts_us, keyframe=True, group=group)
         return pts_us

@@ -28,6 +28,8 @@ class TranscoderSpec:
     opus_bitrate_bps: int
     detectors: DetectorSettings
     adaptive_quality: bool = True
+    loudness_lufs: int = 0
+    """What the sound is brought to; 0 leaves it as it comes."""
     policy: Policy = field(default_factory=Policy)
     last: InputName | None = None
     """The input that was shown last, as far as is known."""
@@ -52,6 +54,7 @@ class TranscoderSpec:
             opus_bitrate_bps=audio.get("opus", 96_000),
             detectors=DetectorSettings.parse(spec.get("detectors", {})),
             adaptive_quality=bool(spec.get("adaptive_quality", True)),
+            loudness_lufs=int(spec.get("loudness_lufs", 0)),
             policy=_policy(spec.get("inputs", {})),
             last=InputName(last) if (last := spec.get("inputs", {}).get("last")) else None,
             last_offset_us=int(spec.get("inputs", {}).get("last_offset_ms") or 0) * 1000,
@@ -70,6 +73,7 @@ class TranscoderSpec:
                 spec.opus_bitrate_bps,
                 spec.cost,
                 spec.adaptive_quality,
+                spec.loudness_lufs,
             )
 
         return essence(self) != essence(new)

@@ -54,8 +54,8 @@ class Transcoder:
         self._selector = InputSelector(spec.policy, first=spec.last)
         self._video = VideoPassage(self._live)
         self._sound = SoundPassage(self._live)
-        self._sound_track = AAC
-        """The track that the shown input's own sound is; the engine makes the other one."""
+        self._sound_track: str | None = None
+        """The track that the shown input's own sound is; the engine makes the other one, or both when this is None."""
         self._sound_source: SoundSource | None = None
         self._last_audio: CatalogAudio | None = None
         """The sound of the last input that had some."""
@@ -208,6 +208,7 @@ class Transcoder:
             self.spec.renditions,
             sink,
             opus_bitrate_bps=self.spec.opus_bitrate_bps,
+            loudness_lufs=self.spec.loudness_lufs,
             adaptive_quality=self.spec.adaptive_quality,
             fps=(video.framerate if video else None) or 30.0,
             observer=self._watch,
@@ -238,6 +239,8 @@ class Transcoder:
         assert self._engine is not None
         self._sound_source = source
         self._engine.configure_audio(source)
+        if self.spec.loudness_lufs:  # nothing is passed through: the engine describes both tracks
+            return
         self._sound.begin_group()
         self._sound_track = OPUS if source.is_opus else AAC
         self._live.audio(self._sound_track, audio)
