@@ -41,6 +41,7 @@ class ListedSegment:
     parts: list[ListedPart]
     uri: str = ""
     duration_s: float = 0.0
+    gap: bool = False
 
 
 @dataclass
@@ -73,19 +74,22 @@ def parse(text: str) -> Playlist:
     playlist = Playlist(tags, [], 0, "")
     init, parts, duration_s = "", list[ListedPart](), 0.0
     date: datetime | None = None
+    gap = False
 
     def close(uri: str) -> None:
-        nonlocal date, parts
+        nonlocal date, parts, gap
         assert date is not None
         sequence = int(tags["EXT-X-MEDIA-SEQUENCE"]) + playlist.skipped + len(playlist.segments)
-        playlist.segments.append(ListedSegment(sequence, date, init, parts, uri, duration_s))
-        date, parts = None, []
+        playlist.segments.append(ListedSegment(sequence, date, init, parts, uri, duration_s, gap))
+        date, parts, gap = None, [], False
 
     for line in lines[1:]:
         tag, _, value = line.removeprefix("#").partition(":")
         match tag if line.startswith("#") else "URI":
             case "EXT-X-MAP":
                 init = attributes(value)["URI"]
+            case "EXT-X-GAP":
+                gap = True
             case "EXT-X-PROGRAM-DATE-TIME":
                 date = datetime.fromisoformat(value)
             case "EXT-X-PART":
@@ -189,13 +193,33 @@ def test_a_delta_update_and_what_is_known_make_the_whole() -> None:
     assert {0, 2, 5} <= skipped
 
 
-def test_an_interruption_is_a_hole_in_time() -> None:
+def test_what_is_missing_is_named_so_that_durations_add_up_to_media_time() -> None:
+    feed = feed_of(2.5)
+    ring = feed.tracks["180p"].ring
+    add(feed, "180p", video_units(9, begin_us=START_US + 12_000_000))
+    playlist = parse(media_playlist(ring))
+    assert [segment.gap for segment in playlist.segments] == [False] * 3 + [True] * 4 + [False] * 9
+    for one, following in pairwise(playlist.segments):
+        passed_s = (following.date - one.date).total_seconds()
+        assert passed_s == pytest.approx(one.duration_s, abs=0.002)
+        assert one.duration_s <= playlist.number("EXT-X-TARGETDURATION")
+    sequences = {segment.uri: segment.sequence for segment in playlist.segments if not segment.gap}
+    assert sequences == {f"{s.number}.m4s" if s.complete else "": s.sequence for s in ring.listed()}
+    delta = parse(media_playlist(ring, skip=True))
+    assert delta.skipped > 7, "what is missing is skipped as well"
+    assert [(s.sequence, s.uri) for s in delta.segments] == [
+        (s.sequence, s.uri) for s in playlist.segments[delta.skipped :]
+    ]
+
+
+def test_after_a_long_interruption_the_playlist_begins_anew_and_numbers_go_on() -> None:
     feed = feed_of(3.0)
-    add(feed, "180p", video_units(2, begin_us=START_US + 20_000_000))
-    playlist = parse(media_playlist(feed.tracks["180p"].ring))
-    assert [round(segment.date.timestamp() - START_US / 1e6) for segment in playlist.segments] == [0, 2, 4, 20, 22]
-    assert [segment.sequence for segment in playlist.segments] == [SLOT + n for n in range(5)]
-    assert playlist.segments[3].uri == f"{SLOT + 10}.m4s"
+    before = parse(media_playlist(feed.tracks["180p"].ring))
+    add(feed, "180p", video_units(2, begin_us=START_US + 3_600_000_000))
+    after = parse(media_playlist(feed.tracks["180p"].ring))
+    assert not any(segment.gap for segment in after.segments)
+    assert after.segments[0].uri == f"{SLOT + 1800}.m4s"
+    assert after.segments[0].sequence > before.segments[-1].sequence
 
 
 def test_tracks_never_differ_in_discontinuities_whatever_happens_to_one_of_them() -> None:
@@ -207,7 +231,7 @@ def test_tracks_never_differ_in_discontinuities_whatever_happens_to_one_of_them(
         text = media_playlist(track.ring, feed.others(track.ring.name))
         assert "DISCONTINUITY" not in text
         # What joins them instead: the media's own times are those that the playlist says, in every track.
-        listed = [segment for segment in parse(text).segments if segment.uri]
+        listed = [segment for segment in parse(text).segments if segment.uri and not segment.gap]
         held = [segment for segment in track.ring.segments if segment.complete]
         for said, segment in zip(listed, held, strict=True):
             assert said.date.timestamp() == pytest.approx(segment.start_us / 1e6, abs=0.001)

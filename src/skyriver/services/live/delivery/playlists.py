@@ -6,7 +6,9 @@ segments of 2 s only.
 There are no discontinuities. RFC 8216, section 6.2.4 wants them at the same places of every rendition, but tracks come
 and are described anew one by one, and a player that finds another count in the sound than in the picture may wait for
 ever. None is needed: all tracks keep to one timeline, media time, whatever happens. Another set-up is another
-EXT-X-MAP; something that is missing is a hole in time, which dates and the media itself tell.
+EXT-X-MAP. Where something is missing there are segments with EXT-X-GAP, so that a playlist's durations add up to media
+time: a player that adds them up (hls.js does) would otherwise move the picture to where the hole began, and not the
+sound.
 """
 
 from __future__ import annotations
@@ -100,10 +102,12 @@ def media_playlist(ring: TrackRing, others: Iterable[TrackRing] = (), *, skip: b
     end_us = _end_us(listed)
     skipped = _skippable(listed, end_us - target_s * _SKIP_BOUNDARY * 1_000_000) if skip else 0
     if skipped:
-        lines.append(f"#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}")
+        lines.append(f"#EXT-X-SKIP:SKIPPED-SEGMENTS={listed[skipped - 1].sequence + 1 - first.sequence}")
     parts_from_us = end_us - target_s * _PARTS_FOR * 1_000_000
     init = listed[skipped - 1].init if skipped else None
-    for segment in listed[skipped:]:
+    for place, segment in enumerate(listed[skipped:], skipped):
+        if segment.missing and place:
+            lines += _gaps(listed[place - 1], segment)
         if segment.init is not init and segment.init != init:
             lines.append(f'#EXT-X-MAP:URI="{segment.init.name}"')
         init = segment.init
@@ -137,6 +141,16 @@ def rendition_rates(ring: TrackRing, stated_bps: int) -> tuple[int, int]:
     total_us = sum(segment.duration_us for segment in complete)
     average_bps = sum(segment.size_bytes for segment in complete) * 8e6 / total_us
     return ceil(peak_bps * _LIVE_PEAK_MARGIN), ceil(average_bps)
+
+
+def _gaps(before: Segment, after: Segment) -> list[str]:
+    from_us = before.start_us + before.duration_us
+    step_us = (after.start_us - from_us) / after.missing
+    lines = []
+    for n in range(after.missing):
+        lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{date_time(round(from_us + n * step_us))}")
+        lines += ["#EXT-X-GAP", f"#EXTINF:{step_us / 1e6:.6f},", "gap.m4s"]
+    return lines
 
 
 def _parts(segment: Segment) -> list[str]:

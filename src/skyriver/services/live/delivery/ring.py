@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from skyriver.fabric.numbering import SLOT_US
 from skyriver.services.live.cmaf import InitSegment, Part
 from skyriver.services.live.delivery.http import Body, media_body
 
@@ -23,17 +24,21 @@ MAX_RING_BYTES = 96 * 1024 * 1024
 MAX_WAITING = 20_000
 PART_TARGET_US = 220_000
 """Longer than a part of any usual frame rate, and none of those is below 85 % of it, as LL-HLS wants: 192 to 209 ms."""
+HOLE_US = 500_000
+"""Where so much is missing between two segments, playlists say so."""
 _RECENT_PARTS = 12
 
 
 @dataclass(slots=True)
 class Segment:
-    """A segment and its parts so far. `sequence` is its media sequence number."""
+    """A segment and its parts so far. `sequence` is its media sequence number, `missing` how many segments playlists
+    name before it that do not exist: the hole between the one before and this one."""
 
     number: int
     sequence: int
     init: InitSegment
     start_us: int
+    missing: int = 0
     parts: list[Part] = field(default_factory=list)
     bodies: list[Body] = field(default_factory=list)
     duration_us: int = 0
@@ -99,8 +104,9 @@ class TrackRing:
         return self.segments[-1] if self.segments else None
 
     def listed(self) -> list[Segment]:
-        """The segments of the playlist; the newest may be incomplete."""
-        return list(self.segments)[-LISTED_SEGMENTS:]
+        """The segments of the playlist, none from before a hole longer than it; the newest may be incomplete."""
+        listed = list(self.segments)[-LISTED_SEGMENTS:]
+        return listed[max((n for n, segment in enumerate(listed) if segment.missing > LISTED_SEGMENTS), default=0) :]
 
     def segment(self, number: int) -> Segment | None:
         return next((segment for segment in reversed(self.segments) if segment.number == number), None)
@@ -137,8 +143,12 @@ class TrackRing:
         newest = self.newest
         if newest is not None and not newest.complete:
             self._complete(newest)
-        sequence = part.segment if newest is None else newest.sequence + 1
-        segment = Segment(part.segment, sequence, part.init, part.start_us)
+        sequence, missing = part.segment, 0
+        if newest is not None:
+            hole_us = part.start_us - (newest.start_us + newest.duration_us)
+            missing = -(-hole_us // SLOT_US) if hole_us >= HOLE_US else 0
+            sequence = newest.sequence + 1 + missing
+        segment = Segment(part.segment, sequence, part.init, part.start_us, missing)
         self.segments.append(segment)
         if part.init.name not in self.inits:
             self.inits[part.init.name] = media_body(part.init.data, part.init.name, _type(part.init))
