@@ -126,6 +126,7 @@ async def nginx(page: Page, seconds: float) -> tuple[object, ...]:
             with process(sys.executable, __file__, "--push", f"rtmp://127.0.0.1:{RTMP_PORT}/bench/demo"):
                 await asyncio.sleep(10)  # four fragments, so that a player may begin
                 await page.open(f"http://127.0.0.1:{HTTP_PORT}/index.html")
+                await page.wait_for("document.querySelector('video')")
                 first_ms = await page.evaluate(_FIRST)
                 await asyncio.sleep(SETTLE_S)
                 seen = await ages(page, "document.querySelector('video')", seconds)
@@ -136,10 +137,11 @@ async def run(data: Path | None, seconds: float, nginx_seconds: float) -> None:
     async with running_chromium() as browser:
         page = await browser.page()
         rows = [await ours(page, find_cloud(data).url, seconds)]
+        print("|", " | ".join(str(cell) for cell in rows[0]), "|", flush=True)
         await page.close()
         page = await browser.page()
         rows.append(await nginx(page, nginx_seconds))
-    print(markdown(COLUMNS, rows))
+    print("\n" + markdown(COLUMNS, rows))
 
 
 _FIRST = """new Promise((resolve) => {

@@ -27,7 +27,7 @@ from skyriver.apps.cli.measure.machine import header, markdown
 
 RATE_MBPS, SETTLE_S, AFTER_S = 4.0, 20.0, 20.0
 SAMPLE_S = 0.1
-COLUMNS = ("second", "line Mbit/s", "rendition", "age ms", "sound buffer ms", "stalls", "sound gap ms")
+COLUMNS = ("second", "line Mbit/s", "over", "rendition", "age ms", "sound buffer ms", "stalls", "sound gap ms")
 
 
 def make_film(path: Path) -> None:
@@ -61,7 +61,8 @@ async def sample(page: Page, from_s: float, until_s: float, told: list[tuple[flo
 async def watch(command: Any, fall_mbps: float, fall_s: float, latency: str) -> None:
     """In the far namespace: play, and tell what is seen. `command` sends a line to the link."""
     told: list[tuple[float, dict[str, Any]]] = []
-    async with running_chromium() as browser:
+    secure = f"--unsafely-treat-insecure-origin-as-secure=http://{SERVER}:{CLOUD_PORT}"  # WebTransport wants it
+    async with running_chromium(secure) as browser:
         page = await browser.page()
         await page.open(f"http://{SERVER}:{CLOUD_PORT}/watch/skyriver/line")
         await painted(page)
@@ -87,7 +88,7 @@ def tell(told: list[tuple[float, dict[str, Any]]], first: dict[str, Any], fall_m
             seen = near[0]
             rate = fall_mbps if 5 <= second < 5 + fall_s else RATE_MBPS
             numbers = (round(seen["latency_ms"]), round(seen["audio_buffer_ms"]), seen["stalls"])
-            rows.append((second, rate, seen["rendition"], *numbers, round(seen["audio_gap_ms_max"])))
+            rows.append((second, rate, seen["protocol"], seen["rendition"], *numbers, round(seen["audio_gap_ms_max"])))
     print(markdown(COLUMNS, rows))
     before = [seen for at_s, seen in told if at_s < 5]
     lower = next((at_s for at_s, seen in told if at_s > 5 and seen["rendition"] != before[-1]["rendition"]), None)
