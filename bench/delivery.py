@@ -70,7 +70,7 @@ async def serve(port: int, folder: Path, size: int) -> None:
     key = SigningKey("bench", Ed25519PrivateKey.generate())
     init = InitSegment(b"\0", "avc1.64001f", 1_000_000, 1280, 720)
     ring = TrackRing("source")
-    ring.append(Part(1, 0, 2_000_000, 200_000, os.urandom(size), init, True, False, False), (1, 1))
+    ring.append(Part(1, 0, 2_000_000, 200_000, os.urandom(size), init, True, False), (1, 1))
     description = VideoTrack("avc3.64001f", 1280, 720)
     feed = ChannelFeed("ch_1", "live/ch_1", (), lambda: "")
     feed.tracks["source"] = Track(description, ring, segmenter_for(description))

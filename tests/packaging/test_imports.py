@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-OURS = frozenset({"skyriver", "bootstrap", "tests"})
+OURS = frozenset({"skyriver", "bootstrap", "bench", "tests"})
 
 
 def third_party(folder: str) -> dict[str, str]:

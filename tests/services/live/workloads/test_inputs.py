@@ -215,7 +215,10 @@ async def test_two_transcoders_of_one_channel_cut_the_same_groups_through_switch
             for taken in (ones, others):
                 await taken.until(lambda f: f.pts_us > end_us)
     keys = [
-        {(f.group, f.pts_us) for f in taken.frames["180p"] if f.keyframe and begin_us < f.pts_us <= end_us}
+        {f.group: f.pts_us for f in taken.frames["180p"] if f.keyframe and begin_us < f.pts_us <= end_us}
         for taken in (ones, others)
     ]
-    assert keys[0] == keys[1] and len(keys[0]) >= 4
+    assert set(keys[0]) == set(keys[1]) and len(keys[0]) >= 4
+    # A loss is noticed by each for itself: the extra keyframe behind it may stand a few pictures apart, in one tick.
+    apart = [group for group in keys[0] if keys[0][group] != keys[1][group]]
+    assert len(apart) <= 1
