@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -51,6 +51,16 @@ class Grant:
     def may_get(self, path: str) -> bool:
         """Whether the holder may subscribe to the broadcast at `path` (relative to the space)."""
         return any(covers(prefix, path) for prefix in self.get)
+
+
+def denials(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, datetime]]:
+    """Which grants are denied, and until when, out of what the control plane tells: `{jti, exp}` each.
+
+    `exp` is ISO 8601, or seconds since the Unix epoch.
+    """
+    for entry in entries:
+        exp = entry["exp"]
+        yield entry["jti"], datetime.fromisoformat(exp) if isinstance(exp, str) else datetime.fromtimestamp(exp, UTC)
 
 
 def covers(prefix: str, path: str) -> bool:

@@ -18,6 +18,7 @@ from skyriver.fabric import certificates, moq
 from skyriver.fabric.relay_config import RelayConfig
 from skyriver.kernel.clock import utc_now
 from skyriver.kernel.errors import SkyriverError, WorldBroke
+from skyriver.kernel.networks import host_in_url
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +85,7 @@ class Listeners:
     async def _listen(self, certificate: certificates.Certificate, tasks: asyncio.TaskGroup) -> asyncio.Task[None]:
         server, stack = await self._bind(certificate)
         bound_port = server.local_addr.rsplit(":", 1)[1]
-        host = self._config.advertise_host or self._config.host
-        host = f"[{host}]" if ":" in host else host
+        host = host_in_url(self._config.advertise_host or self._config.host)
         pins = () if certificate.operator_owned else (certificate.sha256,)
         self._on_listening((moq.Endpoint(f"https://{host}:{bound_port}", pins),))
         return tasks.create_task(self._serve(server, stack))

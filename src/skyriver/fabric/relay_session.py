@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from skyriver.fabric import moq
 from skyriver.fabric.grants import Grant
@@ -30,6 +31,20 @@ class Usage:
     from_at: datetime
     to_at: datetime
     final: bool
+
+    def event(self) -> dict[str, Any]:
+        """The fields of a workload's `usage` event; times in microseconds since the Unix epoch."""
+        return {
+            "source": self.source,
+            "seq": self.seq,
+            "space": self.space,
+            "jti": self.jti,
+            "bytes_sent": self.bytes_sent,
+            "bytes_received": self.bytes_received,
+            "from_us": int(self.from_at.timestamp() * 1e6),
+            "to_us": int(self.to_at.timestamp() * 1e6),
+            "final": self.final,
+        }
 
 
 class RelaySession:

@@ -1,4 +1,4 @@
-"""Which IP addresses the whole internet shares, and which belong to somebody's own network.
+"""Hosts in URLs; which IP addresses the whole internet shares, and which belong to somebody's own network.
 
 Tenants name hosts that our processes connect to from inside the operator's network: what a name resolves to is
 judged here before anything is sent (server-side request forgery).
@@ -13,6 +13,11 @@ _TRANSLATED = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff
 # Not private by the book, or not by every version of the library, and yet nobody else's: where clouds keep their
 # machines' metadata and secrets (Oracle's in RFC 6890's 192.0.0.0/24, Azure's WireServer); 6to4's anycast (RFC 7526).
 _OWN = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "168.63.129.16/32", "192.88.99.0/24")))
+
+
+def host_in_url(host: str) -> str:
+    """A host name or IP address as the authority of a URL has it: IPv6 in brackets (RFC 3986, section 3.2.2)."""
+    return f"[{host}]" if ":" in host else host
 
 
 def is_public(address: str) -> bool:

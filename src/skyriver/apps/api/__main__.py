@@ -28,6 +28,7 @@ from skyriver.apps.api.first_run import first_run
 from skyriver.apps.api.listening import listen
 from skyriver.kernel.errors import InvalidInput, SkyriverError
 from skyriver.kernel.logs import set_up_logs
+from skyriver.kernel.networks import host_in_url
 from skyriver.platform.settings import ControlPlaneSettings
 from skyriver.platform.web.events import EventHub
 
@@ -75,8 +76,7 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started and sockets:
             host, port = sockets[0].getsockname()[:2]
-            shown = f"[{host}]" if ":" in host else host
-            say("ready", url=f"http://{shown}:{port}", pid=os.getpid())
+            say("ready", url=f"http://{host_in_url(host)}:{port}", pid=os.getpid())
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

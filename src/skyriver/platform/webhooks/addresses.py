@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from skyriver.kernel.errors import InvalidInput, WorldBroke
-from skyriver.kernel.networks import is_public
+from skyriver.kernel.networks import host_in_url, is_public
 from skyriver.platform.webhooks.model import URL_CHARS_MAX
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -44,13 +44,12 @@ class Target:
 
     @property
     def host_header(self) -> str:
-        shown = f"[{self.host}]" if ":" in self.host else self.host
+        shown = host_in_url(self.host)
         return shown if self.port == DEFAULT_PORTS[self.scheme] else f"{shown}:{self.port}"
 
     def at(self, address: str) -> str:
         """The URL with the host replaced by an address of it."""
-        shown = f"[{address}]" if ":" in address else address
-        return f"{self.scheme}://{shown}:{self.port}{self.path}"
+        return f"{self.scheme}://{host_in_url(address)}:{self.port}{self.path}"
 
 
 def read_url(url: str) -> Target:

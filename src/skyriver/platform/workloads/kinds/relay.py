@@ -13,7 +13,6 @@ import asyncio
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ import psutil
 from skyriver.fabric import Endpoint
 from skyriver.fabric.admission import Limits
 from skyriver.fabric.certificates import Certificate, load
-from skyriver.fabric.grants import Verifier
+from skyriver.fabric.grants import Verifier, denials
 from skyriver.fabric.moq import certificate_hashes, silence_native_logs
 from skyriver.fabric.relay import Metrics, Relay
 from skyriver.fabric.relay_config import RelayConfig
@@ -111,8 +110,8 @@ class RelayWorkload:
         )
 
     def _deny(self, denied: Iterable[Mapping[str, Any]]) -> None:
-        for entry in denied:
-            self._relay.deny(entry["jti"], _when(entry["exp"]))
+        for jti, until in denials(denied):
+            self._relay.deny(jti, until)
 
     # -- events ----------------------------------------------------------------------------------------------------
 
@@ -131,18 +130,7 @@ class RelayWorkload:
         self._channel.emit("metrics", **asdict(metrics), memory_bytes=self._process.memory_info().rss)
 
     def _usage(self, usage: Usage) -> None:
-        self._channel.emit(
-            "usage",
-            source=usage.source,
-            seq=usage.seq,
-            space=usage.space,
-            jti=usage.jti,
-            bytes_sent=usage.bytes_sent,
-            bytes_received=usage.bytes_received,
-            from_us=int(usage.from_at.timestamp() * 1e6),
-            to_us=int(usage.to_at.timestamp() * 1e6),
-            final=usage.final,
-        )
+        self._channel.emit("usage", **usage.event())
 
 
 def _ports(host: str, port: int) -> tuple[int, ...]:
@@ -154,10 +142,6 @@ def _ports(host: str, port: int) -> tuple[int, ...]:
 
 def _endpoints(entries: Iterable[Mapping[str, Any]]) -> tuple[Endpoint, ...]:
     return tuple(Endpoint(e["url"], certificate_hashes(e.get("certificate_sha256", ()))) for e in entries)
-
-
-def _when(exp: int | float | str) -> datetime:
-    return datetime.fromisoformat(exp) if isinstance(exp, str) else datetime.fromtimestamp(exp, UTC)
 
 
 def _operator_certificate(entry: Mapping[str, str] | None) -> Certificate | None:

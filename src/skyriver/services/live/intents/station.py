@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from skyriver.kernel.networks import host_in_url
 from skyriver.platform.workloads.model import ObservedNode, ObservedState, WorkloadIntent
 from skyriver.services.live.intents.channel_plan import ChannelPlan
 from skyriver.services.live.intents.grants import ingest_grant
@@ -56,7 +57,7 @@ def ingest_urls(node: ObservedNode, observed: ObservedState, doors: Doors) -> In
         meant["whip_port"] = port_on(node, observed, doors.whip_port)
     names = ("rtmp_port", "rtmps_port", "srt_port", "whip_port", "whips_port")
     rtmp, rtmps, srt, whip, whips = (ready.get(name) or meant.get(name) for name in names)
-    host = f"[{node.address}]" if ":" in node.address else node.address
+    host = host_in_url(node.address)
     return IngestUrls(
         rtmp=f"rtmp://{host}:{rtmp}/live",
         rtmps=f"rtmps://{host}:{rtmps}/live" if rtmps else None,

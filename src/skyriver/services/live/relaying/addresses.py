@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from skyriver.kernel.networks import is_public
+from skyriver.kernel.networks import host_in_url, is_public
 from skyriver.services.live.relaying.errors import BadRelayUrl, FarSide, PrivateRelayAddress
 from skyriver.services.live.relaying.rtmp_client import RtmpTarget
 
@@ -99,10 +99,9 @@ def read_destination(url: str, key: str) -> Destination:
         raise BadRelayUrl("A destination's URL names the server's application, and the stream key comes with it.",
                           hint=_PUSH_HINT)  # fmt: skip
     port = port or PUSH_PORTS[parts.scheme]
-    shown_host = f"[{host}]" if ":" in host else host
     shown_port = "" if port == PUSH_PORTS[parts.scheme] else f":{port}"
     target = RtmpTarget(
-        app=app + query, tc_url=f"{parts.scheme}://{shown_host}{shown_port}/{app}{query}", stream=stream
+        app=app + query, tc_url=f"{parts.scheme}://{host_in_url(host)}{shown_port}/{app}{query}", stream=stream
     )
     return Destination(parts.scheme, host, port, target)
 

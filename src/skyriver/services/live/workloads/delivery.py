@@ -18,7 +18,6 @@ import os
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +25,13 @@ import psutil
 
 from skyriver.fabric import Endpoint
 from skyriver.fabric.certificates import Certificate, load, load_or_issue
-from skyriver.fabric.grants import Verifier
+from skyriver.fabric.grants import Verifier, denials
 from skyriver.fabric.moq import silence_native_logs
 from skyriver.fabric.relay_session import Usage
 from skyriver.kernel.child import ChildChannel
 from skyriver.kernel.clock import utc_now
 from skyriver.kernel.errors import SkyriverError, WorldBroke
+from skyriver.kernel.networks import host_in_url
 from skyriver.platform.objects import open_store
 from skyriver.services.live.delivery.server import DeliveryServer, Metrics, tls_context
 from skyriver.services.live.vod.source import VodSource
@@ -108,10 +108,8 @@ class DeliveryWorkload:
             self._server.follow(_relays(spec), _origins(spec))
 
     def _deny(self, denied: Iterable[Mapping[str, Any]]) -> None:
-        for entry in denied:
-            exp = entry["exp"]
-            until = datetime.fromisoformat(exp) if isinstance(exp, str) else datetime.fromtimestamp(exp, UTC)
-            self._server.sessions.deny(entry["jti"], until)
+        for jti, until in denials(denied):
+            self._server.sessions.deny(jti, until)
 
     # -- listening -------------------------------------------------------------------------------------------------
 
@@ -142,8 +140,7 @@ class DeliveryWorkload:
         return await self._server.listen(host, candidates[-1], tls)
 
     def _url(self, scheme: str, port: int) -> str:
-        host = self._advertise_host
-        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+        return f"{scheme}://{host_in_url(self._advertise_host)}:{port}"
 
     # -- certificates ----------------------------------------------------------------------------------------------
 
@@ -175,18 +172,7 @@ class DeliveryWorkload:
         self._channel.emit("metrics", **asdict(metrics), memory_bytes=self._process.memory_info().rss)
 
     def _usage(self, usage: Usage) -> None:
-        self._channel.emit(
-            "usage",
-            source=usage.source,
-            seq=usage.seq,
-            space=usage.space,
-            jti=usage.jti,
-            bytes_sent=usage.bytes_sent,
-            bytes_received=usage.bytes_received,
-            from_us=int(usage.from_at.timestamp() * 1e6),
-            to_us=int(usage.to_at.timestamp() * 1e6),
-            final=usage.final,
-        )
+        self._channel.emit("usage", **usage.event())
 
 
 def _relays(spec: Mapping[str, Any]) -> tuple[Endpoint, ...]:

@@ -16,17 +16,18 @@ import logging
 import ssl
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from skyriver.fabric.certificates import Certificate, load
-from skyriver.fabric.grants import Verifier
+from skyriver.fabric.grants import Verifier, denials
 from skyriver.fabric.moq import silence_native_logs
+from skyriver.fabric.relay_session import Usage
 from skyriver.kernel.child import ChildChannel
 from skyriver.kernel.clock import utc_now
 from skyriver.kernel.errors import WorldBroke
 from skyriver.kernel.ids import new_id
+from skyriver.kernel.networks import host_in_url
 from skyriver.services.live.whep import WhepServer
 from skyriver.services.live.whep.session import WhepSession
 from skyriver.services.live.workloads.specs import endpoints
@@ -47,24 +48,24 @@ class _Meter:
         self._sent = self._received = 0
         self._at = session.opened_at
 
-    def fact(self, *, final: bool) -> dict[str, Any] | None:
-        """The fields of a usage event; None when nothing has moved (a final one is always given)."""
+    def fact(self, *, final: bool) -> Usage | None:
+        """The next fact; None when nothing has moved (a final one is always given)."""
         session = self._session
         sent, received = session.bytes_sent - self._sent, session.bytes_received - self._received
         if not (final or sent or received):
             return None
         now = utc_now()
-        fact = {
-            "source": self._source,
-            "seq": self._sequence,
-            "space": session.grant.root,
-            "jti": session.grant.jti,
-            "bytes_sent": sent,
-            "bytes_received": received,
-            "from_us": int(self._at.timestamp() * 1e6),
-            "to_us": int(now.timestamp() * 1e6),
-            "final": final,
-        }
+        fact = Usage(
+            source=self._source,
+            seq=self._sequence,
+            space=session.grant.root,
+            jti=session.grant.jti,
+            bytes_sent=sent,
+            bytes_received=received,
+            from_at=self._at,
+            to_at=now,
+            final=final,
+        )
         self._sequence += 1
         self._sent, self._received, self._at = session.bytes_sent, session.bytes_received, now
         return fact
@@ -90,9 +91,8 @@ class WhepWorkload:
         """Serve; ends on `drain`, or when there is no agent any more."""
         await self._open()
         host = str(self._spec.get("advertise_host") or self._spec["host"])
-        shown = f"[{host}]" if ":" in host else host
         scheme = "https" if self._tls else "http"
-        self._channel.emit("ready", url=f"{scheme}://{shown}:{self._server.port}", port=self._server.port)
+        self._channel.emit("ready", url=f"{scheme}://{host_in_url(host)}:{self._server.port}", port=self._server.port)
         async with asyncio.TaskGroup() as tasks:
             serving = [tasks.create_task(self._server.run()), tasks.create_task(self._report())]
             await self._obey()
@@ -149,10 +149,8 @@ class WhepWorkload:
             self._server.follow(endpoints(spec["origins"]))
 
     def _deny(self, denied: Iterable[Mapping[str, Any]]) -> None:
-        for entry in denied:
-            exp = entry["exp"]
-            until = datetime.fromisoformat(exp) if isinstance(exp, str) else datetime.fromtimestamp(exp, UTC)
-            self._server.deny(entry["jti"], until)
+        for jti, until in denials(denied):
+            self._server.deny(jti, until)
 
     async def _report(self) -> None:
         round_ = 0
@@ -183,7 +181,7 @@ class WhepWorkload:
     def _tell_usage(self, session: WhepSession, *, final: bool) -> None:
         meter = self._meters.setdefault(session.session_id, _Meter(session))
         if (fact := meter.fact(final=final)) is not None:
-            self._channel.emit("usage", **fact)
+            self._channel.emit("usage", **fact.event())
 
 
 def _tls_context(certificate: Certificate) -> ssl.SSLContext:
