@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from skyriver.fabric import group_of
-from skyriver.services.live.media.aac import AacTranscoder
+from skyriver.services.live.media.aac import AAC
 from skyriver.services.live.media.avc import plays_in_browsers
 from skyriver.services.live.media.bitrate_limit import WINDOW_S, BitrateLimit
 from skyriver.services.live.media.decoder import VideoDecoder
 from skyriver.services.live.media.engine import Engine
+from skyriver.services.live.media.sound import SoundTranscoder
 from skyriver.services.live.media.units import (
     MICROSECONDS,
     AudioTrack,
@@ -99,7 +100,7 @@ def test_a_publisher_may_change_its_codec() -> None:
 
 def test_opus_becomes_aac() -> None:
     source, units = opus_units()
-    transcoder = AacTranscoder("aac", source, bitrate_bps=128_000)
+    transcoder = SoundTranscoder("aac", source, AAC, bitrate_bps=128_000)
     assert (transcoder.track.codec, transcoder.track.sample_rate_hz, transcoder.track.channels) == (
         "mp4a.40.2",
         48_000,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,75 +18,42 @@ app = typer.Typer(help="Kill a part, and measure what viewers miss. `skyriver ru
 Times = Annotated[int, typer.Option("--times", "-n", help="How many kills.", min=1, max=1000)]
 Viewers = Annotated[int, typer.Option("--viewers", help="How many headless viewers watch.", min=1, max=200)]
 
+DRILLS = (
+    (
+        "station",
+        3,
+        "Kill the station of the input that is shown; the other input must be shown, or the encoder come back.",
+    ),
+    ("edge", 10, "Kill the edge relay that most viewers are on; they must go on at another."),
+    ("transcoder", 5, "Kill the channel's transcoder; the picture must come back without a viewer being disconnected."),
+    ("standby", 3, "Kill the channel's standby transcoder; nobody may notice."),
+    ("origin", 5, "Kill the origin relay that the channel is published on."),
+    ("delivery", 3, "Kill the HTTP delivery with most viewers; those who watch over QUIC must not notice."),
+    ("recorder", 3, "Kill what records the channel; nobody may notice, and the recording goes on where it stopped."),
+    ("api", 5, "Kill -9 the API process on this machine; viewers must notice nothing and nothing stored may be lost."),
+)
+"""Stage, how many kills by default, and what is asked of it."""
+
 
 def register(root: typer.Typer) -> None:
     app.info.no_args_is_help = True
+    for stage, times_default, said in DRILLS:
+        app.command(stage, help=said)(_command(stage, times_default))
     root.add_typer(app, name="drill")
     root.command()(runbook)
 
 
-@app.command()
-def station(
-    channel: ChannelOption, times: Times = 3, viewers: Viewers = 4, data: Data = None, as_json: Json = False
-) -> None:
-    """Kill the station of the input that is shown; the other input must be shown, or the encoder come back."""
-    _drill("station", channel, times, viewers, data, as_json)
+def _command(stage: str, times_default: int) -> Callable[..., None]:
+    def command(
+        channel: ChannelOption,
+        times: Times = times_default,
+        viewers: Viewers = 4,
+        data: Data = None,
+        as_json: Json = False,
+    ) -> None:
+        _drill(stage, channel, times, viewers, data, as_json)
 
-
-@app.command()
-def edge(
-    channel: ChannelOption, times: Times = 10, viewers: Viewers = 4, data: Data = None, as_json: Json = False
-) -> None:
-    """Kill the edge relay that most viewers are on; they must go on at another."""
-    _drill("edge", channel, times, viewers, data, as_json)
-
-
-@app.command()
-def transcoder(
-    channel: ChannelOption, times: Times = 5, viewers: Viewers = 4, data: Data = None, as_json: Json = False
-) -> None:
-    """Kill the channel's transcoder; the picture must come back without a viewer being disconnected."""
-    _drill("transcoder", channel, times, viewers, data, as_json)
-
-
-@app.command()
-def standby(
-    channel: ChannelOption, times: Times = 3, viewers: Viewers = 4, data: Data = None, as_json: Json = False
-) -> None:
-    """Kill the channel's standby transcoder; nobody may notice."""
-    _drill("standby", channel, times, viewers, data, as_json)
-
-
-@app.command()
-def origin(
-    channel: ChannelOption, times: Times = 5, viewers: Viewers = 4, data: Data = None, as_json: Json = False
-) -> None:
-    """Kill the origin relay that the channel is published on."""
-    _drill("origin", channel, times, viewers, data, as_json)
-
-
-@app.command()
-def delivery(
-    channel: ChannelOption, times: Times = 3, viewers: Viewers = 4, data: Data = None, as_json: Json = False
-) -> None:
-    """Kill the HTTP delivery with most viewers; those who watch over QUIC must not notice."""
-    _drill("delivery", channel, times, viewers, data, as_json)
-
-
-@app.command()
-def recorder(
-    channel: ChannelOption, times: Times = 3, viewers: Viewers = 4, data: Data = None, as_json: Json = False
-) -> None:
-    """Kill what records the channel; nobody may notice, and the recording goes on where it stopped."""
-    _drill("recorder", channel, times, viewers, data, as_json)
-
-
-@app.command()
-def api(
-    channel: ChannelOption, times: Times = 5, viewers: Viewers = 4, data: Data = None, as_json: Json = False
-) -> None:
-    """Kill -9 the API process on this machine; viewers must notice nothing and nothing stored may be lost."""
-    _drill("api", channel, times, viewers, data, as_json)
+    return command
 
 
 def runbook(channel: ChannelOption, data: Data = None, as_json: Json = False) -> None:

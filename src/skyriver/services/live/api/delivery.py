@@ -23,6 +23,7 @@ _FOUND: dict[int | str, dict[str, object]] = {307: {"description": "To the playl
 router = APIRouter(prefix="/v1/public/{tenant_slug}/{channel_slug}", tags=["live"])
 
 
+@router.get("/hls", include_in_schema=False)  # without the ending, which some players go by
 @router.get("/hls.m3u8", responses=problems(404, 429, 503) | _FOUND, response_class=RedirectResponse, status_code=307)
 async def public_hls(
     tenant_slug: SlugInPath,
@@ -33,19 +34,6 @@ async def public_hls(
     grants: Grants,
 ) -> RedirectResponse:
     """HLS of a public channel, low latency where the player knows it. Players follow the redirect."""
-    return await _redirect("hls", tenant_slug, channel_slug, request, session, live, grants)
-
-
-@router.get("/hls", include_in_schema=False)
-async def public_hls_short(
-    tenant_slug: SlugInPath,
-    channel_slug: SlugInPath,
-    request: Request,
-    session: Reader,
-    live: LiveDep,
-    grants: Grants,
-) -> RedirectResponse:
-    """The same without the ending, which some players go by."""
     return await _redirect("hls", tenant_slug, channel_slug, request, session, live, grants)
 
 

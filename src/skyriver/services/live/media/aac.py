@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import av
-from av.audio.frame import AudioFrame
 
-from skyriver.services.live.media.sound import RATE_HZ, Coding, SoundTranscoder
-from skyriver.services.live.media.units import MICROSECONDS, SoundSource
+from skyriver.services.live.media.sound import RATE_HZ, Coding
+from skyriver.services.live.media.units import MICROSECONDS
 
 FRAME_SAMPLES = 1024  # of AAC-LC (ISO/IEC 14496-3, 4.5.2.1.1)
-
-
-class AacTranscoder(SoundTranscoder):
-    """One stream of sound to AAC-LC, raw frames with the AudioSpecificConfig as the track's `init`."""
-
-    def __init__(
-        self,
-        track: str,
-        source: SoundSource,
-        *,
-        bitrate_bps: int,
-        loudness_lufs: int = 0,
-        heard: Callable[[AudioFrame], None] | None = None,
-    ) -> None:
-        super().__init__(track, source, AAC, bitrate_bps=bitrate_bps, loudness_lufs=loudness_lufs, heard=heard)
 
 
 def _open_encoder(layout: str, bitrate_bps: int) -> av.AudioCodecContext:
@@ -41,3 +23,4 @@ def _open_encoder(layout: str, bitrate_bps: int) -> av.AudioCodecContext:
 
 
 AAC = Coding("mp4a.40.2", "fltp", FRAME_SAMPLES, _open_encoder)
+"""Raw AAC-LC frames, with the AudioSpecificConfig as the track's `init`."""

@@ -42,13 +42,13 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
 from skyriver.kernel.clock import MediaClock
-from skyriver.services.live.media.aac import AAC, AacTranscoder
+from skyriver.services.live.media.aac import AAC
 from skyriver.services.live.media.counters import Counters
 from skyriver.services.live.media.decoder import H264, VideoDecoder
 from skyriver.services.live.media.ladder import JOIN_TIMEOUT_S, Ladder
 from skyriver.services.live.media.live_edge import LiveEdge
 from skyriver.services.live.media.mailbox import Mailbox, MailboxClosed
-from skyriver.services.live.media.opus import OPUS, OpusTranscoder
+from skyriver.services.live.media.opus import OPUS
 from skyriver.services.live.media.quality import QualityProbe, Verdict
 from skyriver.services.live.media.sound import Coding, SoundTranscoder
 from skyriver.services.live.media.units import Sink, SoundSource, Splice, Unit
@@ -201,10 +201,14 @@ class Engine:
         for coding in self._codings(source):
             if coding is AAC:
                 rate_bps = self._aac_bitrate_bps
-                sounds.append(AacTranscoder("aac", source, bitrate_bps=rate_bps, loudness_lufs=lufs, heard=heard))
+                sounds.append(
+                    SoundTranscoder("aac", source, AAC, bitrate_bps=rate_bps, loudness_lufs=lufs, heard=heard)
+                )
             else:
                 rate_bps = self._opus_bitrate_bps
-                sounds.append(OpusTranscoder("opus", source, bitrate_bps=rate_bps, loudness_lufs=lufs, heard=heard))
+                sounds.append(
+                    SoundTranscoder("opus", source, OPUS, bitrate_bps=rate_bps, loudness_lufs=lufs, heard=heard)
+                )
             heard = None  # it is heard once
         return sounds
 

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import av
-from av.audio.frame import AudioFrame
 
-from skyriver.services.live.media.sound import RATE_HZ, Coding, SoundTranscoder
-from skyriver.services.live.media.units import MICROSECONDS, SoundSource
+from skyriver.services.live.media.sound import RATE_HZ, Coding
+from skyriver.services.live.media.units import MICROSECONDS
 
 FRAME_SAMPLES = 960  # 20 ms: the packet size that browsers and RFC 7587 take as normal
 COMPLEXITY = 5  # half the CPU of 10, and no audible difference at these bitrates
-
-
-class OpusTranscoder(SoundTranscoder):
-    """One stream of sound to Opus."""
-
-    def __init__(
-        self,
-        track: str,
-        source: SoundSource,
-        *,
-        bitrate_bps: int,
-        loudness_lufs: int = 0,
-        heard: Callable[[AudioFrame], None] | None = None,
-    ) -> None:
-        super().__init__(track, source, OPUS, bitrate_bps=bitrate_bps, loudness_lufs=loudness_lufs, heard=heard)
 
 
 def _open_encoder(layout: str, bitrate_bps: int) -> av.AudioCodecContext:
