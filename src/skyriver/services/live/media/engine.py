@@ -199,16 +199,9 @@ class Engine:
         lufs, sounds = self._loudness_lufs, list[SoundTranscoder]()
         heard = self._observer.sound if self._observer is not None else None
         for coding in self._codings(source):
-            if coding is AAC:
-                rate_bps = self._aac_bitrate_bps
-                sounds.append(
-                    SoundTranscoder("aac", source, AAC, bitrate_bps=rate_bps, loudness_lufs=lufs, heard=heard)
-                )
-            else:
-                rate_bps = self._opus_bitrate_bps
-                sounds.append(
-                    SoundTranscoder("opus", source, OPUS, bitrate_bps=rate_bps, loudness_lufs=lufs, heard=heard)
-                )
+            track, rate_bps = ("aac", self._aac_bitrate_bps) if coding is AAC else ("opus", self._opus_bitrate_bps)
+            made = SoundTranscoder(track, source, coding, bitrate_bps=rate_bps, loudness_lufs=lufs, heard=heard)
+            sounds.append(made)
             heard = None  # it is heard once
         return sounds
 

@@ -33,13 +33,11 @@ class RenditionEncoder:
         self._last_pts_us = -1
         self._sample: list[VideoFrame] = []
         self._sample_size = 0
-        self.not_in_order = 0
 
     def encode(self, frame: VideoFrame) -> list[Encoded]:
         """The units of one picture, which may be none. A picture that does not move time forward is left out."""
         pts_us = frame.pts
         if pts_us is None or pts_us <= self._last_pts_us:
-            self.not_in_order += 1
             return []
         key_is_due = self._key_is_due(pts_us)
         if self._codec is None or (key_is_due and self.crf != self._opened_crf):

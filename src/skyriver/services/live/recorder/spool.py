@@ -7,7 +7,6 @@ crash of this process loses nothing, and a power failure costs what the disk had
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -108,11 +107,6 @@ class Spool:
         """The object store has it, and so does the index."""
         spooled.path.unlink(missing_ok=True)
         self._forget(spooled.path.name)
-
-    def close(self) -> None:
-        """Remove the folder, if everything is done."""
-        if not self._waiting:
-            os.rmdir(self._folder)
 
     def segments(self) -> Iterator[tuple[str, Segment]]:
         """Track and segment of all that wait."""
