@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from skyriver.services.live.records.captions import CaptionTrackRecord
 from skyriver.services.live.records.channels import (
     ChannelRecord,
     FeederRecord,
@@ -15,6 +16,7 @@ from skyriver.services.live.records.recordings import RecordingRecord, Recording
 from skyriver.services.live.records.relaying import DestinationRecord, PullRecord
 
 __all__ = [
+    "CaptionTrackRecord",
     "ChannelRecord",
     "DestinationRecord",
     "DetectorSettingsRecord",
