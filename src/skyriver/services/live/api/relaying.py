@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from skyriver.platform.web import Caller, Member, Once, Page, Paging, Provided, Reader, Writer, fetch_page, problems
 from skyriver.services.live.api.channel_access import LiveDep, own_channel
 from skyriver.services.live.intents.relaying import pull_name, push_name
+from skyriver.services.live.model import InputName
 from skyriver.services.live.observe import Live
 from skyriver.services.live.records import DestinationRecord, PullRecord
 from skyriver.services.live.relaying import operations
@@ -21,6 +22,7 @@ from skyriver.services.live.shapes.relaying import (
     DestinationShape,
     NewDestination,
     NewPull,
+    PulledInput,
     PullShape,
     destination_shape,
     pull_shape,
@@ -31,7 +33,7 @@ SealDep = Annotated[RelaySeal, Provided(RelaySeal)]
 
 
 def _pull(live: Live, pull: PullRecord) -> PullShape:
-    return pull_shape(pull, see_relay(live.cloud.observed.workload(pull_name(pull.channel_id))))
+    return pull_shape(pull, see_relay(live.cloud.observed.workload(pull_name(pull.channel_id, pull.input))))
 
 
 def _destination(live: Live, destination: DestinationRecord) -> DestinationShape:
@@ -39,27 +41,37 @@ def _destination(live: Live, destination: DestinationRecord) -> DestinationShape
 
 
 @router.get("/channels/{id_or_slug}/pull", responses=problems(404))
-async def show_pull(id_or_slug: IdOrSlug, caller: Caller, session: Reader, live: LiveDep) -> PullShape:
-    """Where the channel is pulled from, and how that goes; its secrets are left out."""
+async def show_pull(
+    id_or_slug: IdOrSlug, caller: Caller, session: Reader, live: LiveDep, input: PulledInput = InputName.MAIN
+) -> PullShape:
+    """Where an input is pulled from, and how that goes; its secrets are left out."""
     channel = await own_channel(session, caller, id_or_slug)
-    return _pull(live, await operations.find_pull(session, channel))
+    return _pull(live, await operations.find_pull(session, channel, input))
 
 
 @router.put("/channels/{id_or_slug}/pull", responses=problems(404, 422))
 async def set_pull(
-    id_or_slug: IdOrSlug, body: NewPull, caller: Member, session: Writer, live: LiveDep, seal: SealDep
+    id_or_slug: IdOrSlug,
+    body: NewPull,
+    caller: Member,
+    session: Writer,
+    live: LiveDep,
+    seal: SealDep,
+    input: PulledInput = InputName.MAIN,
 ) -> PullShape:
-    """Pull the channel from a URL from now on: it publishes as an encoder would, in the same contest for the input."""
+    """Pull an input from a URL from now on: it publishes as an encoder would, in the same contest for the input."""
     channel = await own_channel(session, caller, id_or_slug)
-    pull = await operations.set_pull(session, caller, seal, channel, body.draft())
+    pull = await operations.set_pull(session, caller, seal, channel, body.draft(), input)
     live.plan_after_commit(session)
     return _pull(live, pull)
 
 
 @router.delete("/channels/{id_or_slug}/pull", status_code=204, responses=problems(404))
-async def clear_pull(id_or_slug: IdOrSlug, caller: Member, session: Writer, live: LiveDep) -> None:
+async def clear_pull(
+    id_or_slug: IdOrSlug, caller: Member, session: Writer, live: LiveDep, input: PulledInput = InputName.MAIN
+) -> None:
     """Pull no more."""
-    await operations.clear_pull(session, caller, await own_channel(session, caller, id_or_slug))
+    await operations.clear_pull(session, caller, await own_channel(session, caller, id_or_slug), input)
     live.plan_after_commit(session)
 
 

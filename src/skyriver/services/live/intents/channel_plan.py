@@ -110,9 +110,9 @@ async def read_plans(
         keys.setdefault((stored.channel_id, stored.input), []).append(stored.secret_sha256)
         if (passphrase := srt_passphrase(stored)) is not None:
             passphrases.setdefault((stored.channel_id, stored.input), []).append((stored.secret_sha256, passphrase))
-    pulled = select(PullRecord.channel_id, PullRecord.key_sha256).where(PullRecord.enabled)
-    for channel_id, digest in await session.execute(pulled):
-        keys.setdefault((channel_id, InputName.MAIN), []).append(digest)
+    pulled = select(PullRecord.channel_id, PullRecord.input, PullRecord.key_sha256).where(PullRecord.enabled)
+    for channel_id, pulled_into, digest in await session.execute(pulled):
+        keys.setdefault((channel_id, pulled_into), []).append(digest)
     inputs = {(row.channel_id, row.input): row for row in (await session.scalars(select(InputRecord))).all()}
     # A picture only where it can be shown: reading all of them at each planning would cost more than the plan.
     pictured = select(SlateRecord.channel_id, SlateRecord.jpeg).where(

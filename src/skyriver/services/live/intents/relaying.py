@@ -35,6 +35,7 @@ class PullPlan:
     url: str = field(repr=False)
     key: str = field(repr=False)
     loop: bool = False
+    input: InputName = InputName.MAIN
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ class PushPlan:
     rendition: str = "source"
 
 
-def pull_name(channel_id: str) -> str:
-    return f"{PULL}/{channel_id}"
+def pull_name(channel_id: str, name: str = InputName.MAIN) -> str:
+    return f"{PULL}/{channel_id}" + ("" if name == InputName.MAIN else f"/{name}")
 
 
 def push_name(destination_id: str) -> str:
@@ -59,14 +60,16 @@ def push_name(destination_id: str) -> str:
 async def read_relays(session: AsyncSession, seal: Seal) -> tuple[list[PullPlan], list[PushPlan]]:
     """What is switched on. What this process cannot unseal is left out, and said."""
     pulls, pushes = [], []
-    for pull in await session.scalars(select(PullRecord).where(PullRecord.enabled).order_by(PullRecord.channel_id)):
+    set_up = select(PullRecord).where(PullRecord.enabled).order_by(PullRecord.channel_id, PullRecord.input)
+    for pull in await session.scalars(set_up):
         try:
-            url = seal.open(pull.sealed_url, url_label(pull.channel_id)).decode()
-            key = seal.open(pull.sealed_key, key_label(pull.channel_id)).decode()
+            sealed_url = pull.sealed_url or b""
+            url = seal.open(sealed_url, url_label(pull.channel_id, pull.input)).decode()
+            key = seal.open(pull.sealed_key, key_label(pull.channel_id, pull.input)).decode()
         except SkyriverError as error:
             log.error("A channel's pull is left out: %s", error)
             continue
-        pulls.append(PullPlan(pull.channel_id, url, key, pull.loop))
+        pulls.append(PullPlan(pull.channel_id, url, key, pull.loop, InputName(pull.input)))
     enabled = select(DestinationRecord).where(DestinationRecord.enabled).order_by(DestinationRecord.id)
     for row in await session.scalars(enabled):
         try:
@@ -94,17 +97,19 @@ def relay_intents(
     for pull in pulls:
         if (channel := plans.get(pull.channel_id)) is None:
             continue
-        if (home := homes_of(channel, observed)[InputName.MAIN]) is None:
+        if (home := homes_of(channel, observed)[pull.input]) is None:
             continue
         spec = {
             "channel_id": channel.channel_id,
+            "input": pull.input.value,
             "url": pull.url,
             "key": pull.key,
             "loop": pull.loop,
             "rtmp_url": rtmp_url(home, observed, doors),
             "allow_private": allow_private,
         }
-        intents.append(_intent(pull_name(pull.channel_id), PULL, spec, channel, _PULL_CORES, node_id=home.id))
+        name = pull_name(pull.channel_id, pull.input)
+        intents.append(_intent(name, PULL, spec, channel, _PULL_CORES, node_id=home.id))
     for push in pushes:
         if (channel := plans.get(push.channel_id)) is None or not channel.wants_transcoder(now):
             continue

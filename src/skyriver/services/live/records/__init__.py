@@ -12,6 +12,7 @@ from skyriver.services.live.records.channels import (
 )
 from skyriver.services.live.records.contributions import PublishTicketRecord
 from skyriver.services.live.records.eyes import DetectorSettingsRecord, QoeMinuteRecord, ToldStateRecord
+from skyriver.services.live.records.media_files import MediaFileRecord
 from skyriver.services.live.records.recordings import RecordingRecord, RecordingSettingsRecord, RecordingUsageRecord
 from skyriver.services.live.records.relaying import DestinationRecord, PullRecord
 
@@ -22,6 +23,7 @@ __all__ = [
     "DetectorSettingsRecord",
     "FeederRecord",
     "InputRecord",
+    "MediaFileRecord",
     "PublishTicketRecord",
     "PullRecord",
     "QoeMinuteRecord",

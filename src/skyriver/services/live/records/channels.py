@@ -26,6 +26,7 @@ class ChannelRecord(Base):
     profile: Mapped[str]
     standby: Mapped[bool] = mapped_column(server_default=true())
     adaptive_quality: Mapped[bool] = mapped_column(server_default=true())
+    ladder: Mapped[str] = mapped_column(server_default="adaptive")
     loudness_lufs: Mapped[int] = mapped_column(server_default="0")  # 0: as it comes
     input_select: Mapped[str] = mapped_column(server_default="auto")
     input_revert_s: Mapped[int | None] = mapped_column(server_default="10")  # null: never back by itself
@@ -69,11 +70,15 @@ class FeederRecord(Base):
 
 
 class SlateRecord(Base):
-    """The picture a tenant gave for the time without any input: a JPEG, already decoded, fitted and encoded by us."""
+    """What a tenant gave for the time without any input: a picture, or an uploaded film and its picture until it plays.
+
+    The picture is a JPEG that we have decoded, fitted and encoded.
+    """
 
     __tablename__ = "live_slates"
     channel_id: Mapped[str] = mapped_column(ForeignKey("live_channels.id", ondelete="CASCADE"), primary_key=True)
     jpeg: Mapped[bytes]
+    file_id: Mapped[str | None] = mapped_column(ForeignKey("live_media_files.id"))
     sha256: Mapped[str]
     width: Mapped[int]
     height: Mapped[int]

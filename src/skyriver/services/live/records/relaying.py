@@ -13,12 +13,14 @@ from skyriver.platform.store import Base
 
 
 class PullRecord(Base):
-    """A channel's source: a URL that is fetched and published into the channel, with a stream key of its own."""
+    """Where an input of a channel is pulled from: a URL or an uploaded file, published with a stream key of its own."""
 
     __tablename__ = "live_pulls"
     channel_id: Mapped[str] = mapped_column(ForeignKey("live_channels.id", ondelete="CASCADE"), primary_key=True)
+    input: Mapped[str] = mapped_column(primary_key=True, server_default="main")
     shown_url: Mapped[str]
-    sealed_url: Mapped[bytes]
+    sealed_url: Mapped[bytes | None]
+    file_id: Mapped[str | None] = mapped_column(ForeignKey("live_media_files.id"))  # this or a URL
     loop: Mapped[bool]
     enabled: Mapped[bool]
     key_sha256: Mapped[str] = mapped_column(unique=True)

@@ -35,9 +35,10 @@ class UnsupportedSource(InvalidInput):
 class PullNotFound(NotFound):
     code = "pull_not_found"
 
-    def __init__(self, slug: str) -> None:
+    def __init__(self, slug: str, name: str) -> None:
         super().__init__(
-            f"The channel {slug!r} is not pulled from anywhere.", hint="Set a URL with PUT /v1/channels/{id}/pull."
+            f"The {name} input of the channel {slug!r} is not pulled from anywhere.",
+            hint="Set where from with PUT /v1/channels/{id}/pull.",
         )
 
 

@@ -16,6 +16,7 @@ from skyriver.kernel.clock import utc_now
 from skyriver.kernel.ids import new_id
 from skyriver.platform.fabric_keys.seal import Seal
 from skyriver.platform.identity import Principal, hash_secret, new_secret, record_audit
+from skyriver.services.live.model import InputName
 from skyriver.services.live.records import ChannelRecord, DestinationRecord, PullRecord
 from skyriver.services.live.relaying.addresses import read_destination, read_source, shown_destination
 from skyriver.services.live.relaying.errors import BadRelayUrl, DestinationNotFound, PullNotFound, TooManyDestinations
@@ -62,52 +63,58 @@ class DestinationChange:
 # --- the pull -------------------------------------------------------------------------------------------------------
 
 
-async def find_pull(session: AsyncSession, channel: ChannelRecord) -> PullRecord:
-    """The channel's pull.
+async def find_pull(session: AsyncSession, channel: ChannelRecord, name: InputName) -> PullRecord:
+    """The pull of one of the channel's inputs.
 
     Raises:
         PullNotFound.
     """
-    if (pull := await session.get(PullRecord, channel.id)) is None:
-        raise PullNotFound(channel.slug)
+    if (pull := await session.get(PullRecord, (channel.id, name.value))) is None:
+        raise PullNotFound(channel.slug, name.value)
     return pull
 
 
 async def set_pull(
-    session: AsyncSession, caller: Principal, seal: RelaySeal, channel: ChannelRecord, draft: PullDraft
+    session: AsyncSession,
+    caller: Principal,
+    seal: RelaySeal,
+    channel: ChannelRecord,
+    draft: PullDraft,
+    name: InputName = InputName.MAIN,
 ) -> PullRecord:
-    """Set where the channel is pulled from. It publishes with a stream key of its own, which nobody ever sees.
+    """Set where an input is pulled from. It publishes with a stream key of its own, which nobody ever sees.
 
     Raises:
         BadRelayUrl: the URL cannot be pulled.
         PullNotFound: there is no URL yet, and none was given.
     """
-    pull = await session.get(PullRecord, channel.id)
+    pull = await session.get(PullRecord, (channel.id, name.value))
     if pull is None:
         if draft.url is None:
-            raise PullNotFound(channel.slug)
+            raise PullNotFound(channel.slug, name.value)
         key = new_secret("pub")
-        sealed_key = seal.close(key.encode(), key_label(channel.id))
-        pull = PullRecord(channel_id=channel.id, key_sha256=hash_secret(key), sealed_key=sealed_key)
+        sealed_key = seal.close(key.encode(), key_label(channel.id, name))
+        pull = PullRecord(channel_id=channel.id, input=name.value, key_sha256=hash_secret(key), sealed_key=sealed_key)
         session.add(pull)
     if draft.url is not None:
         pull.shown_url = read_source(draft.url).shown
-        pull.sealed_url = seal.close(draft.url.encode(), url_label(channel.id))
+        pull.sealed_url = seal.close(draft.url.encode(), url_label(channel.id, name))
     pull.loop, pull.enabled, pull.changed_at = draft.loop, draft.enabled, utc_now()
     await session.flush()
-    record_audit(session, caller, "pull.set", channel.id, url=pull.shown_url, loop=pull.loop, enabled=pull.enabled)
+    told = {"input": pull.input, "url": pull.shown_url, "loop": pull.loop, "enabled": pull.enabled}
+    record_audit(session, caller, "pull.set", channel.id, **told)
     return pull
 
 
-async def clear_pull(session: AsyncSession, caller: Principal, channel: ChannelRecord) -> None:
+async def clear_pull(session: AsyncSession, caller: Principal, channel: ChannelRecord, name: InputName) -> None:
     """Pull no more. Its stream key ends with it.
 
     Raises:
         PullNotFound.
     """
-    pull = await find_pull(session, channel)
+    pull = await find_pull(session, channel, name)
     await session.delete(pull)
-    record_audit(session, caller, "pull.cleared", channel.id, url=pull.shown_url)
+    record_audit(session, caller, "pull.cleared", channel.id, input=pull.input, url=pull.shown_url)
 
 
 # --- destinations ---------------------------------------------------------------------------------------------------
@@ -205,11 +212,11 @@ def _set_address(destination: DestinationRecord, seal: RelaySeal, url: str, key:
     destination.sealed_address = seal.close(json.dumps({"url": url, "key": key}).encode(), destination.id)
 
 
-def url_label(channel_id: str) -> str:
+def url_label(channel_id: str, name: str) -> str:
     """What a pull's sealed URL is bound to."""
-    return f"pull-url {channel_id}"
+    return f"pull-url {channel_id}" + ("" if name == InputName.MAIN else f" {name}")
 
 
-def key_label(channel_id: str) -> str:
+def key_label(channel_id: str, name: str) -> str:
     """What a pull's sealed stream key is bound to."""
-    return f"pull-key {channel_id}"
+    return f"pull-key {channel_id}" + ("" if name == InputName.MAIN else f" {name}")

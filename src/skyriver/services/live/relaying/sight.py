@@ -9,6 +9,7 @@ from typing import Any
 
 from skyriver.platform.workloads.model import ObservedState, ObservedWorkload
 from skyriver.services.live.intents.relaying import PULL, PUSH
+from skyriver.services.live.model import InputName
 from skyriver.services.live.relaying.status import RelayState
 
 WAITING = "waiting"
@@ -39,15 +40,15 @@ class RelaySeen:
 
 @dataclass
 class ChannelRelays:
-    """A channel's pull (None: no process) and its destinations by id."""
+    """A channel's pulls by input, as far as they have a process, and its destinations by id."""
 
-    pull: RelaySeen | None = None
+    pulls: dict[str, RelaySeen] = field(default_factory=dict)
     destinations: dict[str, RelaySeen] = field(default_factory=dict)
 
     def event(self) -> dict[str, Any]:
         """Their part of a `channel` event."""
         return {
-            "pull": self.pull.shape() if self.pull else None,
+            "pulls": {name: seen.shape() for name, seen in sorted(self.pulls.items())},
             "destinations": {id_: seen.shape() for id_, seen in sorted(self.destinations.items())},
         }
 
@@ -60,7 +61,7 @@ def relays_by_channel(observed: ObservedState) -> dict[str, ChannelRelays]:
             continue
         relays = found.setdefault(str(workload.spec.get("channel_id", "")), ChannelRelays())
         if workload.kind == PULL:
-            relays.pull = see_relay(workload)
+            relays.pulls[str(workload.spec.get("input", InputName.MAIN))] = see_relay(workload)
         else:
             relays.destinations[str(workload.spec.get("destination_id", ""))] = see_relay(workload)
     return found

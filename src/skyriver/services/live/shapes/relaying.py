@@ -5,16 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import Path
+from fastapi import Path, Query
 from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
 from skyriver.platform.web.fields import Body, Name
+from skyriver.services.live.model import InputName
 from skyriver.services.live.records import DestinationRecord, PullRecord
 from skyriver.services.live.relaying.addresses import KEY_CHARS_MAX, URL_CHARS_MAX
 from skyriver.services.live.relaying.operations import DestinationChange, DestinationDraft, PullDraft
 from skyriver.services.live.relaying.sight import RelaySeen
 
 DestinationId = Annotated[str, Path(pattern=r"^[a-z0-9_]{1,64}$", description="A destination's id.")]
+PulledInput = Annotated[InputName, Query(description="Which input of the channel the pull feeds.")]
 Url = Annotated[SecretStr, Field(max_length=URL_CHARS_MAX)]
 Key = Annotated[SecretStr, Field(max_length=KEY_CHARS_MAX)]
 RenditionName = Annotated[
@@ -56,6 +58,7 @@ class PullStatus(RelayStatusShape):
 
 
 class PullShape(BaseModel):
+    input: InputName
     url: str = Field(description="Without what is secret in it.")
     loop: bool
     enabled: bool
@@ -114,6 +117,7 @@ class DestinationShape(BaseModel):
 
 def pull_shape(pull: PullRecord, seen: RelaySeen) -> PullShape:
     return PullShape(
+        input=InputName(pull.input),
         url=pull.shown_url,
         loop=pull.loop,
         enabled=pull.enabled,
