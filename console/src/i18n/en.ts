@@ -297,6 +297,7 @@ export const en = {
   alarm_site_without_edge: "Site without edge",
   alarm_work_unplaced: "Work without a node",
   alarm_workload_failing: "Process keeps ending",
+  alarm_work_left_behind: "Recording stuck on a node",
   alarm_bus_down: "Bus unreachable",
   alarm_webhook_failing: "Webhook fails",
   alarm_webhook_disabled: "Webhook disabled",

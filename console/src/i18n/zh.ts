@@ -298,6 +298,7 @@ export const zh: Record<TextKey, string> = {
   alarm_site_without_edge: "站点无可用边缘",
   alarm_work_unplaced: "任务无处运行",
   alarm_workload_failing: "进程反复退出",
+  alarm_work_left_behind: "录制滞留在节点",
   alarm_bus_down: "总线不可达",
   alarm_webhook_failing: "Webhook 失败",
   alarm_webhook_disabled: "Webhook 已停用",

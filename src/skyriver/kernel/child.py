@@ -4,7 +4,9 @@ The child reads commands from stdin and writes events to stdout; stderr is for l
 the supervisor is gone: the child drains and exits, so that an agent that is killed never leaves workers behind.
 
 Commands (supervisor -> child): `{"cmd": "spec", "spec": {...}}` first, and again when the spec changes;
-`{"cmd": "drain"}`; kinds add their own. Events (child -> supervisor): `{"event": "ready", ...}` once it serves,
+`{"cmd": "drain"}`; kinds add their own. A kind that keeps what nobody else has (its spec says `leave_within_s`) is told
+`{"cmd": "leave"}`, or `"leave": true` in its first command, when its work has gone elsewhere: it brings that away, says
+`{"event": "left"}` and ends. Events (child -> supervisor): `{"event": "ready", ...}` once it serves,
 `{"event": "metrics", ...}`, `{"event": "usage", ...}`, `{"event": "fatal", "message": ..., "hint": ...}`; kinds add
 their own.
 """

@@ -121,6 +121,26 @@ async def test_a_dead_nodes_work_is_placed_elsewhere_and_it_drops_it_when_it_is_
     assert (after.node_id, after.pid) == (second.node_id, second.pid)
 
 
+async def test_what_only_a_node_has_is_brought_away_before_its_folder_goes(cluster: SmallCluster) -> None:
+    """Also by an agent that was away when the work was moved, and whose child fails at the first try."""
+    site = await cluster.site("one")
+    agents = [await cluster.start_agent(name, await cluster.join_token(site)) for name in ("a", "b")]
+    cluster.want(probe("x", spec={"leave_within_s": 600, "keeps": "spool"}))
+    first = await cluster.until_probe("probe/x")
+    home = next(agent for agent in agents if agent.node_id == first.node_id)
+    folder = home.data / "workloads" / first.id
+    await home.kill()
+    await cluster.until_probe("probe/x", lambda w: w.node_id != home.node_id)
+    (home.data / "plan.json").unlink()
+    again = await cluster.start_agent(home.name)
+    await again.log.until("is gone, and its folder with it.")
+    assert not folder.exists()
+    assert "The probe was told to keep something." in again.log.text
+    observed = await cluster.until(lambda observed: state_of(observed, again) is NodeState.ALIVE)
+    moved = observed.workload("probe/x")
+    assert moved is not None and moved.node_id != home.node_id
+
+
 async def test_draining_a_node_moves_its_work(cluster: SmallCluster) -> None:
     site = await cluster.site("one")
     agents = {

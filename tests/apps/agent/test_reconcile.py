@@ -20,6 +20,7 @@ from skyriver.apps.agent.reconcile import (
     Send,
     Signal,
     Start,
+    Stay,
     Wanted,
 )
 
@@ -179,3 +180,49 @@ def test_simulated_children_always_come_to_what_is_wanted(seed: int) -> None:
     for workload_id in sorted(world.draining):
         world.end(workload_id)
     assert world.reconciler.empty and not world.alive, f"seed {seed}"
+
+
+def test_work_that_keeps_something_is_forgotten_only_when_that_is_brought_away() -> None:
+    reconciler, keeper = Reconciler(), work(leave_within_s=100)
+    running(reconciler, keeper)
+    assert reconciler.plan([], 1.0) == [Stay(keeper, 100.0), Send("wl_1", {"cmd": "leave"})]
+    assert reconciler.plan([], 2.0) == [] and reconciler.slots["wl_1"].stays
+    assert reconciler.ended("wl_1", 3.0) == [], "it ended without having said that it left"
+    assert reconciler.tick(3.05) == [Start(keeper, leave=True)]
+    assert reconciler.said("wl_1", {"event": "left"}, 4.0) == []
+    assert reconciler.ended("wl_1", 4.0) == [Forget("wl_1")] and reconciler.empty
+
+
+def test_what_is_not_brought_away_in_time_is_lost_and_said_to_be() -> None:
+    reconciler, keeper = Reconciler(), work(leave_within_s=100)
+    running(reconciler, keeper)
+    reconciler.plan([], 1.0)
+    assert reconciler.tick(100.9) == []
+    assert reconciler.tick(101.0) == [Send("wl_1", {"cmd": "drain"})]
+    assert reconciler.ended("wl_1", 102.0) == [Forget("wl_1", unfinished=True)]
+    assert reconciler.stay(keeper, 0.0, 200.0) == [Stay(keeper, 0.0), Forget("wl_1", unfinished=True)]
+
+
+def test_work_that_comes_back_while_it_is_brought_away_runs_again_after_that_process() -> None:
+    reconciler, keeper = Reconciler(), work(leave_within_s=100)
+    running(reconciler, keeper)
+    reconciler.plan([], 1.0)
+    assert reconciler.plan([keeper], 2.0) == [Send("wl_1", {"cmd": "drain"})]
+    assert not reconciler.slots["wl_1"].stays
+    assert reconciler.ended("wl_1", 3.0) == [Start(keeper)]
+
+
+def test_work_that_leaves_the_plan_while_it_is_restarted_is_brought_away_all_the_same() -> None:
+    reconciler, keeper = Reconciler(), work(leave_within_s=100)
+    running(reconciler, keeper)
+    assert reconciler.said("wl_1", {"event": "restart_me"}, 1.0) == [Send("wl_1", {"cmd": "drain"})]
+    assert reconciler.plan([], 2.0) == []
+    assert reconciler.ended("wl_1", 3.0) == [Stay(keeper, 100.0), Start(keeper, leave=True)]
+
+
+def test_an_agent_that_stops_forgets_nothing_of_what_stays() -> None:
+    reconciler, keeper = Reconciler(), work(leave_within_s=100)
+    running(reconciler, keeper)
+    reconciler.plan([], 1.0)
+    assert reconciler.stop(2.0) == [Send("wl_1", {"cmd": "drain"})]
+    assert reconciler.ended("wl_1", 3.0) == [] and reconciler.empty

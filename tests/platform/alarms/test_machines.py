@@ -13,6 +13,7 @@ from skyriver.platform.workloads.model import (
     ObservedState,
     ObservedWorkload,
     SiteRole,
+    StayingWorkload,
     WorkloadState,
 )
 
@@ -49,6 +50,17 @@ def kinds(*nodes: ObservedNode, unplaced: dict[str, str] | None = None, bus: boo
 def test_a_healthy_cloud_has_no_alarms() -> None:
     assert kinds(node("core", "core", workload("live.station")), node("edge", "edge", EDGE)) == []
     assert kinds(node("new", "edge", state=NodeState.UNKNOWN)) == [], "a node that was never heard may still come"
+
+
+def test_what_a_node_cannot_bring_away_is_an_alarm_and_what_it_is_bringing_is_none() -> None:
+    core = node("core", "core", workload("live.station"))
+    assert kinds(replace(core, staying=(StayingWorkload("live.recorder/rec_1"),))) == []
+    assert kinds(replace(core, staying=(StayingWorkload("live.recorder/rec_1", "store_away"),))) == [
+        ("work_left_behind", "core")
+    ]
+    assert kinds(replace(core, staying=(StayingWorkload("live.recorder/rec_1", restarts=3),))) == [
+        ("work_left_behind", "core")
+    ]
 
 
 def test_dead_nodes_and_the_sites_they_leave_without_an_edge() -> None:

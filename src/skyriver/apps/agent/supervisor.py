@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from skyriver.apps.agent.children import Child
-from skyriver.apps.agent.reconcile import Action, Forget, Reconciler, Send, Signal, Slot, Start, Wanted
+from skyriver.apps.agent.leftovers import Leftovers
+from skyriver.apps.agent.reconcile import Action, Forget, Reconciler, Send, Signal, Slot, Start, Stay, Wanted
 from skyriver.kernel.clock import Monotonic, monotonic_s
 
 log = logging.getLogger("skyriver.agent")
@@ -82,6 +83,8 @@ class Supervisor:
     ) -> None:
         self._node_id = node_id
         self._workload_dir = workload_dir
+        self._leftovers = Leftovers(workload_dir)
+        self._looked_for_leftovers = False
         self._certificate = certificate
         self._on_usage = on_usage
         self._on_event = on_event
@@ -114,6 +117,14 @@ class Supervisor:
         if pid is not None:
             self._reconciler.kill_ordered(workload_id)  # its end is news that comes through the queue, thus later
         return pid
+
+    def tell(self, workload_id: str, command: Mapping[str, Any]) -> bool:
+        """Pass a command of the workload's own kind on to its process; False when it has none."""
+        child = self._children.get(workload_id)
+        if child is None or child.pid is None:
+            return False
+        child.send(command)
+        return True
 
     async def run(self) -> None:
         """Until `stop`; cancelled, it kills all processes."""
@@ -149,7 +160,7 @@ class Supervisor:
                 self._trust = news.trust
                 if told != news.trust:
                     self._tell_all({"cmd": "keys", **news.trust.command()})
-                return self._reconciler.plan(news.workloads, now_s)
+                return self._reconciler.plan(news.workloads, now_s) + self._take_up_leftovers(now_s)
             case _Said():
                 return self._said(news, now_s)
             case _Ended():
@@ -162,6 +173,14 @@ class Supervisor:
                 return []
             case _Stop():
                 return self._reconciler.stop(now_s)
+
+    def _take_up_leftovers(self, now_s: float) -> list[Action]:
+        """Once, after the first plan: what left it while no agent was here to see that."""
+        if self._looked_for_leftovers:
+            return []
+        self._looked_for_leftovers = True
+        found = self._leftovers.find(known=self._reconciler.slots.keys())
+        return [action for workload, within_s in found for action in self._reconciler.stay(workload, within_s, now_s)]
 
     def _said(self, news: _Said, now_s: float) -> list[Action]:
         slot = self._reconciler.slots.get(news.workload_id)
@@ -177,7 +196,7 @@ class Supervisor:
     def _carry_out(self, action: Action, tasks: asyncio.TaskGroup) -> None:
         match action:
             case Start():
-                self._start(action.workload, tasks)
+                self._start(action, tasks)
             case Send():
                 if (child := self._children.get(action.workload_id)) is not None:
                     command = dict(action.command)
@@ -185,11 +204,20 @@ class Supervisor:
             case Signal():
                 log.warning("%s is told %s: it did not drain in time.", action.workload_id, action.signal.name)
                 self._signal(action.workload_id, action.signal)
+            case Stay():
+                log.info("%s has left; what only this node has of it is brought away first.", action.workload.name)
+                self._leftovers.note(action.workload, within_s=action.within_s)
             case Forget():
+                if action.unfinished:
+                    log.error("%s: not all could be brought away in time; the rest is lost.", action.workload_id)
                 shutil.rmtree(self._workload_dir(action.workload_id), ignore_errors=True)
+                log.info("%s is gone, and its folder with it.", action.workload_id)
 
-    def _start(self, workload: Wanted, tasks: asyncio.TaskGroup) -> None:
-        first = {"cmd": "spec", "spec": workload.spec, **self._context(workload.id)}
+    def _start(self, action: Start, tasks: asyncio.TaskGroup) -> None:
+        workload = action.workload
+        first = {"cmd": "spec", "spec": workload.spec, "leave": action.leave, **self._context(workload.id)}
+        if workload.leave_within_s and not action.leave:
+            self._leftovers.note(workload)
 
         async def heard(event: dict[str, Any]) -> None:
             await self._news.put(_Said(workload.id, event))

@@ -61,7 +61,8 @@ class Heart:
             "plan_generation": self.plan_generation,
             "cpu": cpu,
             "memory_bytes": memory_bytes,
-            "workloads": [self._line(workload_id, slot) for workload_id, slot in self._slots.items()],
+            "workloads": [self._line(id_, slot) for id_, slot in self._slots.items() if not slot.stays],
+            "staying": [self._stay_line(slot) for slot in self._slots.values() if slot.stays],
         }
         subject = f"sky.hb.{self._identity.node_id}"
         payload = json.dumps(body, separators=(",", ":")).encode()
@@ -78,6 +79,11 @@ class Heart:
             "ready": slot.ready or {},
             "metrics": {**self._measure.of(slot.pid), **slot.metrics},
         }
+
+    @staticmethod
+    def _stay_line(slot: Slot) -> dict[str, Any]:
+        """Work that is no longer ours, of which we still have something (see `reconcile`)."""
+        return {"name": slot.workload.name, "restarts": slot.restarts, "trouble": slot.metrics.get("trouble")}
 
 
 class EventSender:

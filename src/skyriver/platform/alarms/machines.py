@@ -21,11 +21,12 @@ from skyriver.platform.workloads.cluster import Cluster
 from skyriver.platform.workloads.model import NodeState, ObservedNode, WorkloadState
 
 LOOK_EVERY_S = 1.0
-NODE_DEAD, SITE_WITHOUT_EDGE, WORK_UNPLACED, WORKLOAD_FAILING, BUS_DOWN = (
+NODE_DEAD, SITE_WITHOUT_EDGE, WORK_UNPLACED, WORKLOAD_FAILING, WORK_LEFT_BEHIND, BUS_DOWN = (
     "node_dead",
     "site_without_edge",
     "work_unplaced",
     "workload_failing",
+    "work_left_behind",
     "bus_down",
 )
 
@@ -33,6 +34,7 @@ NODE_AFTER_S = 3.0  # an agent that is started again is back in two
 EDGE_AFTER_S = 10.0  # a relay's restart takes one second, a new node's first start some more
 UNPLACED_AFTER_S = 15.0  # several passes of the planner
 FAILING_AFTER_S = 5.0  # a first back-off is shorter: one crash is an incident, a loop is an alarm
+LEFT_BEHIND_AFTER_S, LEFT_BEHIND_RESTARTS = 15.0, 3
 BUS_AFTER_S = 5.0
 CALM_S = 10.0
 SETTLE_S = 20.0
@@ -60,6 +62,7 @@ def machine_conditions(
         if node.state is NodeState.DEAD:
             yield _node_dead(operator_tenant_id, node)
         yield from _failing(operator_tenant_id, node)
+        yield from _left_behind(operator_tenant_id, node)
     yield from _sites_without_edge(operator_tenant_id, observed)
     if unplaced:
         names = ", ".join(f"{name} ({reason})" for name, reason in sorted(unplaced.items())[:UNPLACED_SHOWN])
@@ -103,6 +106,25 @@ def _failing(operator_tenant_id: str, node: ObservedNode) -> Iterator[Condition]
                 raise_after_s=FAILING_AFTER_S,
                 clear_after_s=60.0,  # between two tries of a back-off it looks well
             )
+
+
+def _left_behind(operator_tenant_id: str, node: ObservedNode) -> Iterator[Condition]:
+    stuck = [work for work in node.staying if work.trouble or work.restarts >= LEFT_BEHIND_RESTARTS]
+    if node.state is not NodeState.ALIVE or not stuck:
+        return
+    names = ", ".join(work.name for work in stuck[:UNPLACED_SHOWN])
+    troubles = sorted({work.trouble for work in stuck if work.trouble}) or ["its process keeps ending"]
+    yield Condition(
+        operator_tenant_id,
+        WORK_LEFT_BEHIND,
+        Severity.WARNING,
+        Subject("node", node.id, node.name),
+        f"Node {node.name} has what nobody else has of work that was moved away, and cannot bring it to where it "
+        f"belongs ({', '.join(troubles)}): {names}",
+        "Keep the machine running and bring the object store back; it is lost a day after the work was moved.",
+        raise_after_s=LEFT_BEHIND_AFTER_S,
+        clear_after_s=CALM_S,
+    )
 
 
 def _sites_without_edge(operator_tenant_id: str, observed: ObservedState) -> Iterator[Condition]:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from skyriver.fabric.bus.client import Message
 from skyriver.fabric.bus.node_keys import is_signed_by
-from skyriver.platform.workloads.model import ObservedWorkload, WorkloadState
+from skyriver.platform.workloads.model import ObservedWorkload, StayingWorkload, WorkloadState
 
 log = logging.getLogger("skyriver.workloads")
 
@@ -34,6 +34,7 @@ class Heartbeat:
     cpu: float
     memory_used_bytes: int
     workloads: Mapping[str, Mapping[str, Any]]
+    staying: tuple[StayingWorkload, ...] = ()
 
 
 @dataclass
@@ -80,6 +81,10 @@ def _read(node_id: str, payload: bytes) -> Heartbeat | None:
             cpu=float(body["cpu"]),
             memory_used_bytes=int(body["memory_bytes"]),
             workloads={str(w["id"]): w for w in workloads},
+            staying=tuple(
+                StayingWorkload(str(w["name"]), str(w.get("trouble") or ""), int(w["restarts"]))
+                for w in body.get("staying", ())[:MAX_WORKLOADS]
+            ),
         )
     except (ValueError, KeyError, TypeError) as error:
         log.warning("A heartbeat of node %s cannot be read: %r.", node_id, error)

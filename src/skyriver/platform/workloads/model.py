@@ -104,6 +104,18 @@ class ObservedWorkload:
 
 
 @dataclass(frozen=True)
+class StayingWorkload:
+    """Work that has gone elsewhere, of which a node still has what nobody else has.
+
+    `trouble`: why it cannot be brought away now, a code; empty while it is.
+    """
+
+    name: str
+    trouble: str = ""
+    restarts: int = 0
+
+
+@dataclass(frozen=True)
 class ObservedNode:
     """A node: what the store knows of it, and what its heartbeats say. `cpu` is in cores, of the whole node."""
 
@@ -125,6 +137,7 @@ class ObservedNode:
     memory_used_bytes: int = 0
     plan_generation: int = 0
     workloads: tuple[ObservedWorkload, ...] = ()
+    staying: tuple[StayingWorkload, ...] = ()
 
     @property
     def takes_work(self) -> bool:

@@ -109,6 +109,7 @@ class ClusterView:
             memory_used_bytes=beat.memory_used_bytes if beat else 0,
             plan_generation=beat.plan_generation if beat else 0,
             workloads=tuple(self._workload(workload, beat) for workload in held),
+            staying=beat.staying if beat else (),
         )
 
     def _workload(self, row: WorkloadRecord, beat: Heartbeat | None) -> ObservedWorkload:

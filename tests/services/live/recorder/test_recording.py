@@ -13,10 +13,10 @@ from skyriver.fabric.numbering import SLOT_US
 from skyriver.kernel.errors import InvalidInput
 from skyriver.platform.objects import FolderStore
 from skyriver.services.live.recorder.journal import Journal, read_journal
-from skyriver.services.live.recorder.layout import Index, Segment, TrackInfo, segment_key
+from skyriver.services.live.recorder.layout import Index, Segment, TrackInfo, index_prefix, is_late, segment_key
 from skyriver.services.live.recorder.recording import Recording
 from skyriver.services.live.recorder.spool import Spool, SpoolFull
-from skyriver.services.live.recorder.uploading import load_index
+from skyriver.services.live.recorder.uploading import RecordingUnknown, Uploader, load_index
 from skyriver.services.live.vod.mp4 import read_moof
 from tests.services.live.recorder.takes import START_US, in_time, tracks, upload
 
@@ -90,6 +90,34 @@ async def test_another_node_takes_over_from_what_is_stored(tmp_path: Path) -> No
         await upload(store, REC, recording)
     for name in ("source", "180p"):
         assert await stored_pts(store, name) == sorted(frame.pts_us for frame in taken[name][1])
+
+
+async def test_a_recorder_that_comes_late_adds_to_a_recording_and_makes_none(tmp_path: Path) -> None:
+    """What the store does not know may have been deleted; what it knows gets the rest, beside its other recorder's."""
+    store, taken = FolderStore(tmp_path / "objects"), tracks(8)
+    frames = list(in_time(taken))
+    recordings = []
+    for node, part in (("one", frames[: len(frames) // 2]), ("two", frames[len(frames) // 2 :])):
+        recordings.append(recording := Recording(tmp_path / node))
+        for name, (track, _) in taken.items():
+            recording.describe(name, track)
+        for name, frame in part:
+            recording.write(name, frame)
+        recording.close_segments()
+    late, next_ = (Uploader(store, REC, recording.spool, recording.infos) for recording in recordings)
+    late.come_late()
+    with pytest.raises(RecordingUnknown):
+        await late.send_all()
+    assert len(recordings[0].spool) > 0 and [found async for found in store.list("recordings")] == []
+    await next_.send_all()
+    await late.send_all()
+    assert len(recordings[0].spool) == 0
+    chunks = [found.key async for found in store.list(index_prefix(REC))]
+    assert len(chunks) == 2 and sum(map(is_late, chunks)) == 1, "each has an object of its own to say so in"
+    written = await stored_pts(store, "180p")
+    assert len(set(written)) == len(written) and set(written) > {
+        frame.pts_us for name, frame in frames[:200] if name == "180p"
+    }
 
 
 async def test_what_waits_is_indexed_although_the_list_of_tracks_is_damaged(tmp_path: Path) -> None:

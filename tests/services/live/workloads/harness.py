@@ -25,6 +25,7 @@ class Child:
         self._out = out
         self.events: list[dict[str, Any]] = []
         self.kill: Callable[[], None] = lambda: None
+        self.ended: Callable[[], Awaitable[int | None]]
 
     def tell(self, cmd: str, **fields: Any) -> None:
         """Send a command."""
@@ -64,7 +65,9 @@ async def running(main: Main, spec: dict[str, Any], data_dir: Path) -> AsyncIter
 
 
 @asynccontextmanager
-async def running_process(kind: str, spec: dict[str, Any], data_dir: Path) -> AsyncIterator[Child]:
+async def running_process(
+    kind: str, spec: dict[str, Any], data_dir: Path, *, leave: bool = False
+) -> AsyncIterator[Child]:
     """The same in a process of its own, as an agent starts it: for code that holds the GIL while it waits for us."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -79,7 +82,8 @@ async def running_process(kind: str, spec: dict[str, Any], data_dir: Path) -> As
     assert process.stdin is not None and process.stdout is not None
     child = Child(process.stdin.write, process.stdout)
     child.kill = process.kill
-    child.tell("spec", **_first(spec, data_dir))
+    child.ended = process.wait
+    child.tell("spec", leave=leave, **_first(spec, data_dir))
     try:
         yield child
         if process.returncode is None:

@@ -124,6 +124,39 @@ async def test_a_store_that_is_away_costs_the_recording_nothing_when_it_is_back(
     assert told["gaps"] == [] and told["segments_dropped"] == 0
 
 
+async def test_a_recorder_that_is_moved_brings_its_spool_to_the_store_when_that_is_back(tmp_path: Path) -> None:
+    """It was moved while the store was away, and was killed once since: the recording has what both nodes wrote."""
+    store = folder(tmp_path)
+    store.root.write_text("a file where the folder should be")
+    async with running_relay(tmp_path) as relay, show(relay.endpoint):
+        spec = recorder_spec(relay.endpoint, store.url)
+        async with running_process("live.recorder", spec, tmp_path / "one") as child:
+            await child.says("metrics", lambda m: m["spool_bytes"] > 60_000)
+            child.tell("leave")
+            spooled = await child.says("metrics", lambda m: m["trouble"] is not None)
+            child.kill()
+        kept = {path.name for path in (tmp_path / "one" / RECORDING / "spool").glob("segment,*")}
+        store.root.unlink()
+        # The relays have nothing of the show's beginning for whoever comes next: their memory is not what saves it.
+    async with running_relay(tmp_path) as relay, show(relay.endpoint):
+        spec = recorder_spec(relay.endpoint, store.url)
+        async with running(recorder.main, spec, tmp_path / "two") as child:
+            await grown(child, 2_000)
+            async with running_process("live.recorder", spec, tmp_path / "one", leave=True) as late:
+                await late.says("left")
+                assert await late.ended() == 0
+            await finish(child, spec)
+            told = await child.says("metrics")
+    assert spooled["spool_bytes"] > 60_000 and kept
+    index = await load_index(store, RECORDING)
+    numbers = {f"segment,{name},{segment.number}" for name in index.tracks for segment in index.of(name)}
+    assert {",".join(name.split(",")[:3]) for name in kept} <= numbers
+    assert told["media_ms"] == index.media_us // 1000, "the recording's figures count what came late"
+    for name in ("source", "180p"):
+        written = await recorded_pts(store, index, name, tmp_path / "track.mp4")
+        assert len(set(written)) == len(written)
+
+
 async def test_another_node_goes_on_where_the_store_ends(tmp_path: Path) -> None:
     """Its predecessor's node is lost with its disk; what the relays still have is recorded, once."""
     store = folder(tmp_path)

@@ -17,6 +17,10 @@ RECORDER = "live.recorder"
 _RECORDER_CORES = 0.06  # measured: two renditions, the source and AAC of a 720p channel
 
 
+LEAVE_WITHIN_S = 86_400
+"""How long a node that records no longer keeps what its object store has not taken yet, and tries to bring it there."""
+
+
 @dataclass(frozen=True)
 class RecordingPlan:
     """What planning needs to know of one recording."""
@@ -72,6 +76,7 @@ def _intent(recording: RecordingPlan, observed: ObservedState, store_url: str) -
         "store": store_url,
         "renditions": "top" if recording.top_only else "all",
         "finish": recording.finish,
+        "leave_within_s": LEAVE_WITHIN_S,
     }
     return WorkloadIntent(
         name,

@@ -1,6 +1,7 @@
 """Where a recording's objects are, and what its index says of them. No I/O.
 
     recordings/<recording>/index/<chunk>.json             which segments there are, two minutes a chunk
+    recordings/<recording>/index/<chunk>.<late>.json      more of them, by a recorder that brings its spool after a move
     recordings/<recording>/media/<track>/init-<hash>.mp4  an init segment, named by its content
     recordings/<recording>/media/<track>/<number>.m4s     one segment: one `moof`, one `mdat`
     recordings/<recording>/thumbs/<number>.jpg            one picture each ten seconds
@@ -44,8 +45,14 @@ def index_prefix(recording_id: str) -> str:
     return f"{root(recording_id)}/index"
 
 
-def index_key(recording_id: str, chunk: int) -> str:
-    return f"{index_prefix(recording_id)}/{chunk:010}.json"
+def index_key(recording_id: str, chunk: int, late: str = "") -> str:
+    """Of a chunk. Two writers never share an object: who comes `late` has a name of its own."""
+    return f"{index_prefix(recording_id)}/{chunk:010}{'.' if late else ''}{late}.json"
+
+
+def is_late(key: str) -> bool:
+    """Whether the index object is one of a late writer."""
+    return key.rpartition("/")[2].count(".") > 1
 
 
 def init_key(recording_id: str, track: str, name: str) -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable
 
-from skyriver.kernel.errors import InvalidInput, SkyriverError
+from skyriver.kernel.errors import InvalidInput, NotReady, SkyriverError
 from skyriver.platform.objects import ObjectStore
+from skyriver.services.live.recorder.ending import read_ending
 from skyriver.services.live.recorder.layout import (
     GAP_MIN_US,
     Gap,
@@ -21,14 +23,29 @@ from skyriver.services.live.recorder.layout import (
     chunk_of,
     index_key,
     index_prefix,
+    is_late,
 )
 from skyriver.services.live.recorder.spool import Spool, Spooled
 
 AT_ONCE = 4
 BATCH = 32
 RETRY_FIRST_S, RETRY_LAST_S = 0.5, 10.0
+OVERWRITTEN_US = 60_000_000
+"""How far back the index of one that leaves may be written over by its successor, who began from an older one."""
 
 log = logging.getLogger(__name__)
+
+
+class RecordingUnknown(NotReady):
+    """The object store has nothing of it (yet)."""
+
+    code = "recording_unknown"
+
+    def __init__(self, recording_id: str) -> None:
+        super().__init__(
+            f"The object store knows no recording {recording_id}.",
+            hint="Its next recorder has written nothing yet, or it was deleted.",
+        )
 
 
 async def load_index(store: ObjectStore, recording_id: str, known: Index | None = None) -> Index:
@@ -52,12 +69,17 @@ async def load_index(store: ObjectStore, recording_id: str, known: Index | None 
             return Index.from_json(await store.get(key))
 
     listed = [found.key async for found in store.list(index_prefix(recording_id))]
-    keys = [key for key in listed if int(key.rpartition("/")[2].partition(".")[0]) >= settled]
+    keys = [key for key in listed if is_late(key) or int(key.rpartition("/")[2].partition(".")[0]) >= settled]
+    keys.sort(key=is_late)  # what comes late is weighed against all the rest
     for key, chunk in zip(keys, await asyncio.gather(*map(load, keys), return_exceptions=True), strict=True):
         if isinstance(chunk, InvalidInput):
             log.error("%s: %s", key, chunk)
         elif isinstance(chunk, BaseException):
             raise chunk
+        elif is_late(key):
+            for name, segments in chunk.segments.items():
+                for segment in segments.values():
+                    index.add(chunk.tracks[name], segment)
         else:
             index.merge(chunk)
     return index
@@ -129,6 +151,10 @@ class Uploader:
         self._tracks = tracks
         self._on_loaded = on_loaded
         self._index = Index()
+        self._moved = False
+        self._late = ""
+        self._mine = Index()
+        self._owed: set[int] = set()
         self._news = asyncio.Event()
         self._empty = asyncio.Event()
 
@@ -141,18 +167,33 @@ class Uploader:
         """Wait until the spool is empty and the index says so."""
         await self._empty.wait()
 
+    def come_late(self) -> None:
+        """Another recorder goes on with this recording: what is here is added beside what that one writes.
+
+        Nothing is sent before the store knows of the recording: one that was deleted meanwhile must not come back.
+        """
+        self._late = secrets.token_hex(4)
+        # The other one may have read the index before this one's last word in it, and write over that.
+        recent = self._index.between(self._index.end_us - OVERWRITTEN_US, self._index.end_us)
+        self._mine = recent
+        self._owed = {chunk_of(number) for segments in recent.segments.values() for number in segments}
+        self.nudge()
+
+    async def recount(self) -> None:
+        """Count what the store has: others may have added to it.
+
+        Raises:
+            StoreAway, StoreRefused.
+        """
+        self.totals.count(await load_index(self._store, self._recording_id))
+
     async def run(self) -> None:
         """Until cancelled; what fails is tried again with a capped back-off."""
         retry_s = RETRY_FIRST_S
         while True:
             try:
-                if not self.loaded:
-                    await self._load()
-                while batch := self._spool.oldest(BATCH):
-                    await self._send(batch)
-                    self.trouble = None
-                    retry_s = RETRY_FIRST_S
-                self.trouble = None
+                await self.send_all()
+                retry_s = RETRY_FIRST_S
                 self._news.clear()
                 self._empty.set()
                 await self._news.wait()
@@ -160,8 +201,26 @@ class Uploader:
                 if self.trouble is None or self.trouble.code != error.code:
                     log.warning("Recording %s waits on this node's disk: %s", self._recording_id, error)
                 self.trouble = error
+                retry_s = RETRY_FIRST_S if self._moved else min(retry_s * 2, RETRY_LAST_S)
+                self._moved = False
                 await asyncio.sleep(retry_s)
-                retry_s = min(retry_s * 2, RETRY_LAST_S)
+
+    async def send_all(self) -> None:
+        """Send what waits, once.
+
+        Raises:
+            StoreAway, StoreRefused: the rest waits on.
+            RecordingUnknown: see `come_late`.
+        """
+        if not self.loaded:
+            await self._load()
+        while (batch := self._spool.oldest(BATCH)) or self._owed:
+            if self._late and not await self._is_known():
+                raise RecordingUnknown(self._recording_id)
+            await self._send(batch)
+            self._moved = True
+            self.trouble = None
+        self.trouble = None
 
     async def _load(self) -> None:
         self._index = await load_index(self._store, self._recording_id)
@@ -169,20 +228,31 @@ class Uploader:
         self.loaded = True
         self._on_loaded(self._index)
 
+    async def _is_known(self) -> bool:
+        async for _found in self._store.list(index_prefix(self._recording_id)):
+            return True
+        return await read_ending(self._store, self._recording_id) is not None
+
     async def _send(self, batch: list[Spooled]) -> None:
+        late = self._late
         inits = [item for item in batch if item.kind == "init"]
         others = [item for item in batch if item.kind != "init" and not self._superfluous(item)]
         await self._put_all(inits)
         await self._put_all(others)
-        dirty: set[int] = set()
+        dirty = set(self._owed)
         for item in others:
             track = self._tracks.get(item.track) or self._index.tracks.get(item.track)
             if item.segment is not None and track is not None and self._index.add(track, item.segment):
                 self.totals.take(self._index, track, item.segment)
+                if late:
+                    self._mine.add(track, item.segment)
                 dirty.add(chunk_of(item.segment.number))
         for chunk in sorted(dirty):
-            body = self._index.chunk(chunk).to_json()
-            await self._store.put(index_key(self._recording_id, chunk), body)
+            body = (self._mine if late else self._index).chunk(chunk).to_json()
+            await self._store.put(index_key(self._recording_id, chunk, late), body)
+        if late != self._late:
+            return  # said where the other recorder writes: it is said again in an object of our own
+        self._owed.clear()
         for item in batch:
             self._spool.done(item)
 

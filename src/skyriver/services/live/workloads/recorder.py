@@ -1,8 +1,9 @@
 """`live.recorder`: one show of one channel, from the viewers' space into the object store, without transcoding.
 
 Spec: {recording_id, channel_id, tenant_id, space, grant, origins: [{url, certificate_sha256}], store: URL,
-renditions: "all" | "top", finish: bool}. With `finish` it ends what is open, empties its spool, makes the sheets of
-pictures, and says `finished`.
+renditions: "all" | "top", finish: bool, leave_within_s}. With `finish` it ends what is open, empties its spool, makes
+the sheets of pictures, and says `finished`. Told to `leave` (another node records now, or none), it brings its spool
+to the store, says `left` and ends.
 Metrics, 1 Hz: {recording_id, size_bytes, media_ms, start_us, end_us, gaps: [{from_us, to_us}], tracks: [...],
 spool_bytes, lag_ms, segments_dropped, frames_damaged, journal_errors, trouble, finished}.
 Events: `alarm` (`recording_store` while the store takes nothing, `recording_gap` when something was lost), `finished`.
@@ -103,6 +104,7 @@ class Recorder:
         self._subscriber = Subscriber(spec.origins, spec.space, lambda: self.spec.grant, BROADCAST)
         self._reading: dict[str, asyncio.Task[None]] = {}
         self._ending = asyncio.Event()
+        self._leaving = asyncio.Event()
         self._finished = False
         self._thumb_track: str | None = None
         self._thumb_due = 0
@@ -119,11 +121,15 @@ class Recorder:
         if spec.finish:
             self._ending.set()
 
+    def leave(self) -> None:
+        """Another node goes on, or nobody: bring away what is here, and end."""
+        self._leaving.set()
+        self._ending.set()
+
     async def run(self) -> None:
-        """Record until cancelled, or until told to finish; then finish and stay, saying so."""
+        """Record until cancelled, or until told to finish; then finish and stay, saying so. `leave` ends it."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._uploader.run())
-            tasks.create_task(self._report())
+            beside = [tasks.create_task(self._uploader.run()), tasks.create_task(self._report())]
             self._channel.emit("ready", recording_id=self.spec.recording_id)
             if self.spec.finish:
                 self._ending.set()
@@ -131,7 +137,12 @@ class Recorder:
             await self._ending.wait()
             recording.cancel()
             await asyncio.gather(recording, return_exceptions=True)
-            await self._finish()
+            if not self._leaving.is_set():
+                beside.append(tasks.create_task(self._finish()))
+            await self._leaving.wait()
+            await self._bring_away()
+            for task in beside:
+                task.cancel()
 
     def _on_loaded(self, index: Index) -> None:
         self._recording.skip_stored(index)
@@ -196,6 +207,7 @@ class Recorder:
             try:
                 await thumbnails.make_sheets(self._store, self.spec.recording_id)
                 await write_ending(self._store, self.spec.recording_id, Ending())
+                await self._uploader.recount()
                 break
             except SkyriverError as error:
                 log.warning("the recording's end could not be written and is tried again: %s", error)
@@ -203,7 +215,13 @@ class Recorder:
         self._finished = True
         self._tell()
         self._channel.emit("finished", recording_id=self.spec.recording_id)
-        await asyncio.get_running_loop().create_future()
+
+    async def _bring_away(self) -> None:
+        if not self._finished:
+            self._recording.close_segments()
+            self._uploader.come_late()
+            await self._uploader.drained()
+        self._channel.emit("left", recording_id=self.spec.recording_id)
 
     async def _report(self) -> None:
         while True:
@@ -251,15 +269,25 @@ class Recorder:
 async def main(channel: ChildChannel, first: dict[str, Any]) -> None:
     """Record until told to drain or until the supervisor is gone."""
     recorder = Recorder(RecorderSpec.parse(first["spec"]), channel, Path(first["data_dir"]))
+    if first.get("leave"):
+        recorder.leave()
     async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(recorder.run())
-        async for command in channel.commands():
-            if command["cmd"] == "drain":
-                break
-            if command["cmd"] == "spec":
+        both = {tasks.create_task(recorder.run()), tasks.create_task(_obey(channel, recorder))}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        for task in both:
+            task.cancel()
+
+
+async def _obey(channel: ChildChannel, recorder: Recorder) -> None:
+    async for command in channel.commands():
+        match command["cmd"]:
+            case "drain":
+                return
+            case "leave":
+                recorder.leave()
+            case "spec":
                 spec = RecorderSpec.parse(command["spec"])
                 if recorder.spec.needs_restart(spec):
                     channel.emit("restart_me", reason="it is to record something else")
-                    break
+                    return
                 recorder.follow(spec)
-        running.cancel()
