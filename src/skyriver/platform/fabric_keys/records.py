@@ -31,3 +31,14 @@ class DeniedGrantRecord(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
     reason: Mapped[str]
     denied_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class GrantRevocationRecord(Base):
+    """All grants of one subject (see `fabric.grants.Denial`) that were issued before a moment are revoked; kept until
+    the longest of them would have expired anyway."""
+
+    __tablename__ = "grant_revocations"
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    issued_before: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    reason: Mapped[str]
