@@ -47,9 +47,14 @@ function latencyMs(hls: Hls | undefined): number {
   return at === undefined ? (hls?.latency ?? 0) * 1000 : Date.now() - at;
 }
 
-function bufferedMs({ buffered, currentTime }: HTMLVideoElement): number {
+function bufferedMs(video: HTMLVideoElement): number {
+  return ((bufferedEnd_s(video) ?? video.currentTime) - video.currentTime) * 1000;
+}
+
+/** Where the buffer around the playhead ends; undefined where nothing is buffered there. */
+export function bufferedEnd_s({ buffered, currentTime }: HTMLVideoElement): number | undefined {
   for (let i = 0; i < buffered.length; i++) {
-    if (buffered.start(i) <= currentTime && currentTime <= buffered.end(i)) return (buffered.end(i) - currentTime) * 1000;
+    if (buffered.start(i) <= currentTime && currentTime <= buffered.end(i)) return buffered.end(i);
   }
-  return 0;
+  return undefined;
 }

@@ -25,8 +25,9 @@ export function settingsFor(protocol: Protocol, mode: LatencyMode): Partial<HlsC
     backBufferLength: 30,
     maxBufferLength: parts ? 8 : 20,
     liveDurationInfinity: true,
-    // A stall moves the live position back; by this much, not by a whole segment as is its default.
-    liveSyncOnStallIncrease: parts ? 0.3 : 1,
+    // With parts, the rate and what a stall changes are pace.ts's business.
+    maxLiveSyncPlaybackRate: 1,
+    liveSyncOnStallIncrease: parts ? 0 : 1,
     manifestLoadPolicy: policy(4000, 8000),
     playlistLoadPolicy: policy(parts ? SILENT_NODE_MS + 2000 : 4000, 8000),
     fragLoadPolicy: policy(parts ? SILENT_NODE_MS : 4000, 20_000),

@@ -11,7 +11,8 @@ import type { PlayerState, PlayerStats, Protocol } from "../stats";
 import type { HlsAddress, WatchTicket } from "../ticket";
 import type { LatencyMode, Timeline, Viewing, ViewingOptions } from "../viewing";
 import { HlsEdges } from "./edges";
-import { liveSyncOf } from "./latency";
+import { LiveFollower } from "./follower";
+import { segmentSyncOf } from "./latency";
 import { loadLibrary } from "./library";
 import { loaderOver } from "./loader";
 import { HlsMenus } from "./menus";
@@ -27,7 +28,7 @@ const START_MS = 8000;
 const START_MAX_MS = 20_000;
 /** Fatal errors in a row after which to give up. */
 const MAX_FATAL = 4;
-/** As often as this within a minute: parts are too much for this link, whole segments may do. */
+/** As often as this within a minute, in spite of the widest cushion: parts are too much here, whole segments may do. */
 const MAX_STALLS = 4;
 const STALL_WINDOW_MS = 60_000;
 
@@ -37,6 +38,8 @@ export class HlsViewing implements Viewing {
   readonly menus: HlsMenus;
   private readonly text: TextTracks;
   private readonly meters = new HlsMeters();
+  /** With parts only. */
+  private readonly follower: LiveFollower | undefined;
   private readonly stop = new AbortController();
   private hls: Hls | undefined;
   private state: PlayerState = "connecting";
@@ -56,6 +59,7 @@ export class HlsViewing implements Viewing {
   ) {
     this.edges = new HlsEdges(addresses, () => performance.now());
     this.text = new TextTracks(this.surface, () => options.events.menus(), (lines) => options.events.captions(lines));
+    if (protocol === "ll-hls") this.follower = new LiveFollower(this.surface, options.latency);
     this.menus = new HlsMenus(() => this.hls, this.text, () => options.events.menus());
     Object.assign(this.surface, { muted: true, playsInline: true, preload: "auto", disableRemotePlayback: false });
     this.surface.setAttribute("playsinline", "");
@@ -66,6 +70,7 @@ export class HlsViewing implements Viewing {
     const on = (name: string, act: () => void): void => this.surface.addEventListener(name, act, { signal });
     on("playing", () => this.setState("playing"));
     on("waiting", () => this.onWaiting());
+    on("seeked", () => this.follower?.restart());
     on("ended", () => this.setState("paused"));
     on("error", () => this.onNativeError());
     on("ratechange", () => this.options.events.menus());
@@ -104,6 +109,7 @@ export class HlsViewing implements Viewing {
 
   resume(): void {
     this.paused = false;
+    this.follower?.restart();
     this.setState("connecting");
     this.hls?.startLoad();
     // Without a window to wind back in, going on means: at the live edge.
@@ -124,7 +130,8 @@ export class HlsViewing implements Viewing {
   }
 
   setLatency(mode: LatencyMode): void {
-    if (this.hls) Object.assign(this.hls.config, liveSyncOf(mode, this.protocol === "ll-hls"));
+    if (this.follower) this.follower.setLatency(mode);
+    else if (this.hls) Object.assign(this.hls.config, segmentSyncOf(mode));
   }
 
   timeline(): Timeline | undefined {
@@ -145,6 +152,7 @@ export class HlsViewing implements Viewing {
   }
 
   setRate(rate: number): void {
+    this.follower?.setRate(rate);
     this.surface.playbackRate = rate;
   }
 
@@ -198,6 +206,7 @@ export class HlsViewing implements Viewing {
     });
     const hls = new library({ ...settingsFor(this.protocol, this.options.latency), loader });
     this.hls = hls;
+    this.follower?.attach(library, hls);
     hls.on(library.Events.ERROR, (_name, data) => this.onError(library, data));
     const { MANIFEST_PARSED, AUDIO_TRACKS_UPDATED, SUBTITLE_TRACKS_UPDATED, LEVEL_SWITCHED } = library.Events;
     for (const event of [MANIFEST_PARSED, AUDIO_TRACKS_UPDATED, SUBTITLE_TRACKS_UPDATED, LEVEL_SWITCHED]) {
@@ -272,7 +281,8 @@ export class HlsViewing implements Viewing {
     if (this.surface.seeking || this.meters.painted === 0) return;
     const now_ms = performance.now();
     this.stalls = [...this.stalls.filter((at) => now_ms - at < STALL_WINDOW_MS), now_ms];
-    if (this.protocol === "ll-hls" && this.stalls.length >= MAX_STALLS && this.options.hasAlternative) this.giveUp("hls_stalls");
+    this.follower?.stalled();
+    if (this.follower?.exhausted && this.stalls.length >= MAX_STALLS && this.options.hasAlternative) this.giveUp("hls_stalls");
   }
 
   private judge(): void {
@@ -281,6 +291,7 @@ export class HlsViewing implements Viewing {
       this.judgeStart(performance.now());
       return;
     }
+    this.follower?.tick();
     const still_ms = this.meters.paints.read(performance.now()).open_ms;
     if (still_ms > 2000 && !this.surface.ended && this.state === "playing") this.setState("waiting");
   }
@@ -309,6 +320,7 @@ export class HlsViewing implements Viewing {
   private onFirstPaint(now_ms: number): void {
     this.startup_ms = now_ms - this.options.started_ms;
     this.page_to_paint_ms = now_ms;
+    this.follower?.restart();
     this.options.events.firstPaint(this.startup_ms);
     this.options.events.menus();
   }
