@@ -23,15 +23,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skyriver.apps.cli.measure.chromium import Chromium, Page, running_chromium
+from skyriver.apps.cli.measure.clock_watch import watch_clock
 from skyriver.apps.cli.measure.cloud_process import running_cloud
 from skyriver.apps.cli.measure.console_page import PLAYER, STATS, painted, stats
 from skyriver.apps.cli.measure.machine import header, markdown
 from skyriver.apps.cli.measure.summary import summarise
 from skyriver.client import find_cloud
-from skyriver.services.live.media import clock_strip
 
 MODES = {"ultra-low": 100, "low": 500}  # the player's own, and their cushions in ms
 COLUMNS = ("latency mode", "cushion ms", "picture", "frames", "p50 ms", "p99 ms", "max ms", "stalls")
+CANVAS = f"{PLAYER}.shadowRoot.querySelector('canvas')"
 SETTLE_FRAMES = 150  # after a change of mode the playout clock needs some seconds to find its place
 
 
@@ -96,20 +97,11 @@ async def row(page: Page, mode: str, track: str, seconds: float) -> tuple[object
     await page.wait_for(f"{STATS}?.rendition === '{track}'")
     await painted(page, SETTLE_FRAMES)
     before = await stats(page)
-    ages_ms = await page.evaluate(_AGES % {"seconds": seconds, **vars_of_strip()})
+    seen = await watch_clock(page, CANVAS, seconds)
     after = await stats(page)
-    ages = summarise(ages_ms)
+    ages = summarise(seen.ages_ms)
     picture = f"{track} {after['width']}x{after['height']}"
     return mode, MODES[mode], picture, ages.count, ages.p50, ages.p99, ages.max, after["stalls"] - before["stalls"]
-
-
-def vars_of_strip() -> dict[str, float]:
-    return {
-        "bits": clock_strip.BITS,
-        "left": clock_strip.LEFT,
-        "right": clock_strip.RIGHT,
-        "middle": (clock_strip.TOP + clock_strip.BOTTOM) / 2,
-    }
 
 
 _QUALITIES = """(() => {
@@ -117,32 +109,6 @@ _QUALITIES = """(() => {
   const tracks = [...menu.options].map((option) => option.value).filter(Boolean);
   return tracks.length > 0 && tracks;
 })()"""
-
-# Runs after the player's own painting in each display refresh: a later request is called later.
-_AGES = """new Promise((resolve) => {
-  const canvas = document.querySelector("skyriver-player").shadowRoot.querySelector("canvas");
-  const strip = document.createElement("canvas");
-  const ages = [];
-  const end = performance.now() + %(seconds)s * 1000;
-  let shown = 0;
-  const look = () => {
-    const { width, height } = canvas;
-    if (strip.width !== width) { strip.width = width; strip.height = 1; }
-    const context = strip.getContext("2d", { willReadFrequently: true });
-    context.drawImage(canvas, 0, Math.floor(height * %(middle)s), width, 1, 0, 0, width, 1);
-    const { data } = context.getImageData(0, 0, width, 1);
-    let time = 0;
-    for (let bit = 0; bit < %(bits)s; bit++) {
-      const x = Math.floor(width * (%(left)s + (%(right)s - %(left)s) * (bit + 0.5) / %(bits)s));
-      time = time * 2 + (data[4 * x] > 127 ? 1 : 0);
-    }
-    const age = Date.now() - time;
-    if (time !== shown && Math.abs(age) < 60000) ages.push(age);
-    shown = time;
-    if (performance.now() < end) requestAnimationFrame(look); else resolve(ages);
-  };
-  requestAnimationFrame(look);
-})"""
 
 
 def main() -> None:

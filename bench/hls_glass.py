@@ -20,14 +20,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from skyriver.apps.cli.measure.chromium import Page, running_chromium
+from skyriver.apps.cli.measure.clock_watch import Seen, watch_clock
 from skyriver.apps.cli.measure.console_page import PLAYER, STATS, painted, stats
 from skyriver.apps.cli.measure.machine import header, markdown
-from skyriver.apps.cli.measure.summary import summarise
+from skyriver.apps.cli.measure.summary import percentile, summarise
 from skyriver.client import find_cloud
-from skyriver.services.live.media import clock_strip
 from skyriver.services.live.media.demo_push import DemoPush
 
 RTMP_PORT, HTTP_PORT = 7481, 7482
@@ -35,7 +34,18 @@ WIDTH, HEIGHT, FPS = 854, 480, 30
 STALL_MS = 200
 SETTLE_S = 10.0
 HLS_JS = Path(__file__).parents[1] / "console" / "node_modules" / "hls.js" / "dist" / "hls.min.js"
-COLUMNS = ("what", "seconds", "pictures", "age p50 ms", "p95 ms", "max ms", "stalls", "longest still ms", "first ms")
+COLUMNS = (
+    "what",
+    "seconds",
+    "pictures",
+    "age p50 ms",
+    "p95 ms",
+    "max ms",
+    "ran dry",
+    f"stood still > {STALL_MS} ms",
+    "longest still ms",
+    "first picture ms",
+)
 NGINX = """
 load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
 worker_processes 1; daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log warn;
@@ -64,34 +74,19 @@ def process(*command: str) -> Iterator[None]:
             running.wait(10)
 
 
-async def ages(page: Page, video: str, seconds: float) -> tuple[list[float], list[float]]:
-    """The age of each new picture, and the times between them, in ms."""
-    places = {
-        "bits": clock_strip.BITS,
-        "left": clock_strip.LEFT,
-        "right": clock_strip.RIGHT,
-        "middle": (clock_strip.TOP + clock_strip.BOTTOM) / 2,
-    }
-    told: dict[str, Any] = await page.evaluate(_AGES % {"seconds": seconds, "video": video, **places})
-    return told["ages"], told["gaps"]
-
-
-def row(what: str, seconds: float, seen: tuple[list[float], list[float]], first_ms: float) -> tuple[object, ...]:
-    found, gaps = seen
-    summary = summarise(found)
-    p95 = sorted(found)[int(len(found) * 0.95)] if found else 0
-    stalls = sum(gap > STALL_MS for gap in gaps)
-    longest = max(gaps, default=0)
+def row(what: str, seconds: float, seen: Seen, first_ms: float) -> tuple[object, ...]:
+    ages = summarise(seen.ages_ms, digits=0)
     return (
         what,
         f"{seconds:g}",
-        summary.count,
-        summary.p50,
-        round(p95, 1),
-        summary.max,
-        stalls,
-        longest,
-        f"{first_ms:.0f}",
+        ages.count,
+        ages.p50,
+        round(percentile(seen.ages_ms, 95)),
+        ages.max,
+        seen.waits,
+        seen.stalls(STALL_MS),
+        round(max(seen.gaps_ms)),
+        round(first_ms),
     )
 
 
@@ -100,11 +95,13 @@ async def ours(page: Page, url: str, seconds: float) -> tuple[object, ...]:
     await painted(page)
     await page.evaluate(f"{PLAYER}.setAttribute('transport', 'hls')")
     await page.wait_for(f"{STATS}?.protocol === 'll-hls' && {STATS}.state === 'playing'")
-    video = f"{PLAYER}.shadowRoot.querySelector('video')"
+    before = await stats(page)
     await asyncio.sleep(SETTLE_S)
-    seen = await ages(page, video, seconds)
-    startup_ms = (await stats(page))["startup_ms"]
-    return row("LL-HLS", seconds, seen, startup_ms)
+    seen = await watch_clock(page, f"{PLAYER}.shadowRoot.querySelector('video')", seconds)
+    after = await stats(page)
+    # What a player that gave parts up shows is another thing, and no measurement of this one.
+    fell = "" if after["protocol"] == "ll-hls" and seen.elements == 1 else f", fell to {after['protocol']}"
+    return row(f"LL-HLS{fell}", seconds, seen, before["startup_ms"])
 
 
 def lay_out(folder: Path) -> Path:
@@ -129,7 +126,7 @@ async def nginx(page: Page, seconds: float) -> tuple[object, ...]:
                 await page.wait_for("document.querySelector('video')")
                 first_ms = await page.evaluate(_FIRST)
                 await asyncio.sleep(SETTLE_S)
-                seen = await ages(page, "document.querySelector('video')", seconds)
+                seen = await watch_clock(page, "document.querySelector('video')", seconds)
                 return row("nginx-rtmp HLS", seconds, seen, first_ms)
 
 
@@ -148,37 +145,6 @@ _FIRST = """new Promise((resolve) => {
   const video = document.querySelector("video"), from = performance.timeOrigin;
   const look = () => (video.currentTime > 0 ? resolve(Date.now() - from) : requestAnimationFrame(look));
   look();
-})"""
-
-_AGES = """new Promise((resolve) => {
-  const video = %(video)s;
-  const strip = document.createElement("canvas");
-  const ages = [], gaps = [];
-  const end = performance.now() + %(seconds)s * 1000;
-  let shown = 0, shownAt = performance.now();
-  const look = () => {
-    const { videoWidth: width, videoHeight: height } = video;
-    if (width > 0) {
-      if (strip.width !== width) { strip.width = width; strip.height = 1; }
-      const context = strip.getContext("2d", { willReadFrequently: true });
-      context.drawImage(video, 0, Math.floor(height * %(middle)s), width, 1, 0, 0, width, 1);
-      const { data } = context.getImageData(0, 0, width, 1);
-      let time = 0;
-      for (let bit = 0; bit < %(bits)s; bit++) {
-        const x = Math.floor(width * (%(left)s + (%(right)s - %(left)s) * (bit + 0.5) / %(bits)s));
-        time = time * 2 + (data[4 * x] > 127 ? 1 : 0);
-      }
-      const age = Date.now() - time;
-      if (time !== shown && Math.abs(age) < 120000) {
-        ages.push(age);
-        gaps.push(performance.now() - shownAt);
-        shownAt = performance.now();
-      }
-      shown = time;
-    }
-    if (performance.now() < end) requestAnimationFrame(look); else resolve({ ages, gaps: gaps.slice(1) });
-  };
-  requestAnimationFrame(look);
 })"""
 
 
