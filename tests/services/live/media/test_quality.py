@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import queue
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +14,7 @@ from av.video.frame import VideoFrame
 from skyriver.fabric import slot_of
 from skyriver.services.live.media.engine import Engine
 from skyriver.services.live.media.quality import CRF_DEFAULT, QualityProbe, Sample, Trial, Verdict, choose
-from skyriver.services.live.media.quality.probe import SAMPLE_PICTURES, measure
+from skyriver.services.live.media.quality.probe import SAMPLE_PICTURES, measure, measure_ladder
 from skyriver.services.live.media.quality.ssim import luma, ssim
 from skyriver.services.live.media.rendition import RenditionEncoder
 from skyriver.services.live.media.units import MICROSECONDS, Encoded, Output
@@ -86,16 +88,29 @@ def test_measuring_saves_on_slides_and_nothing_on_noise() -> None:
     assert hard.ssim <= hard.reference_ssim + 0.004
 
 
-def test_a_probe_tells_its_verdict_and_takes_one_sample_at_a_time() -> None:
-    told: queue.Queue[tuple[str, Verdict]] = queue.Queue()
-    probe = QualityProbe(lambda name, verdict: told.put((name, verdict)))
+def test_a_probe_tells_its_verdicts_and_takes_none_after_its_end() -> None:
+    told: queue.Queue[tuple[int, Mapping[str, Verdict]]] = queue.Queue()
+    probe = QualityProbe(lambda slot, verdicts: told.put((slot, verdicts)))
     try:
-        assert probe.offer(Sample(RUNG, slides(), 30.0))
-        name, verdict = told.get(timeout=30)
-        assert name == "180p" and verdict.reference_bps == RUNG.bitrate_bps
+        assert probe.offer(7, [Sample(RUNG, slides(), 30.0)])
+        slot, verdicts = told.get(timeout=30)
+        assert slot == 7 and verdicts["180p"].reference_bps == RUNG.bitrate_bps
     finally:
         probe.close(10)
-    assert not probe.offer(Sample(RUNG, slides(), 30.0))
+    assert not probe.offer(8, [Sample(RUNG, slides(), 30.0)])
+
+
+def test_a_small_rendition_is_measured_in_the_place_of_the_large_one() -> None:
+    large = Sample(RUNG, slides(), 30.0, times_us=tuple(range(SAMPLE_PICTURES)))
+    box = Rendition("90p", 160, 90, 200_000)
+    halved = tuple(picture.reformat(160, 90, "yuv420p") for picture in slides())
+    small = Sample(box, halved, 30.0, times_us=large.times_us)
+    verdicts = measure_ladder([large, small])
+    assert verdicts["180p"].enlarged_ssim is None
+    enlarged = verdicts["90p"].enlarged_ssim
+    assert enlarged is not None and 0.5 < enlarged < verdicts["180p"].ssim
+    others = measure_ladder([large, replace(small, times_us=tuple(range(1, SAMPLE_PICTURES + 1)))])
+    assert others["90p"].enlarged_ssim is None, "of other pictures"
 
 
 def test_a_new_quality_holds_from_the_next_slot_on() -> None:

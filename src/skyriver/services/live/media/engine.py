@@ -34,7 +34,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from av.audio.frame import AudioFrame
@@ -49,7 +49,7 @@ from skyriver.services.live.media.ladder import JOIN_TIMEOUT_S, Ladder
 from skyriver.services.live.media.live_edge import LiveEdge
 from skyriver.services.live.media.mailbox import Mailbox, MailboxClosed
 from skyriver.services.live.media.opus import OPUS
-from skyriver.services.live.media.quality import QualityProbe, Verdict
+from skyriver.services.live.media.quality import ChosenLadder, LadderChooser, QualityProbe, Verdict
 from skyriver.services.live.media.sound import Coding, SoundTranscoder
 from skyriver.services.live.media.units import Sink, SoundSource, Splice, Unit
 from skyriver.services.live.media.video_encoder import gpu_encoder
@@ -87,7 +87,9 @@ class Engine:
         live: drop rather than wait. False for files and benchmarks: feeding waits, and nothing is left out.
         fps: the source's nominal rate, a hint to rate control.
         clock: media time now; its differences tell a burst from the publisher's pace.
-        adaptive_quality: let samples of the pictures decide how good each rendition must be, below its bit rate.
+        adaptive_quality: let samples of the pictures decide how good each rendition must be, below its bit rate, and
+            which renditions there are.
+        fixed_ladder: keep to `renditions` and their bit rates all the same.
         observer: sees what is decoded. Without a ladder only keyframes are decoded for it: they cost next to nothing.
     """
 
@@ -103,6 +105,7 @@ class Engine:
         fps: float = 30.0,
         clock: Callable[[], int] | None = None,
         adaptive_quality: bool = False,
+        fixed_ladder: bool = False,
         observer: Observer | None = None,
     ) -> None:
         self._sink = sink
@@ -120,12 +123,17 @@ class Engine:
         self._video_codec = H264
         self.counters = Counters()
         self._inbox: Mailbox[Unit | Splice] = Mailbox(INBOX_UNITS)
-        self.quality: dict[str, Verdict] = {}
-        """The last measurement of each rendition; empty without `adaptive_quality`."""
         by_software = adaptive_quality and bool(renditions) and gpu_encoder() is None
-        self._probe = QualityProbe(self.quality.__setitem__) if by_software else None
+        self._chooser = LadderChooser(fixed=fixed_ladder or not by_software)
+        self._probe = QualityProbe(self._chooser.measured) if by_software else None
         self._ladder = Ladder(
-            renditions, sink, self.counters, fps=fps, live=live, probe=self._probe, quality=self.quality
+            renditions,
+            sink,
+            self.counters,
+            fps=fps,
+            live=live,
+            measure=self._probe.offer if self._probe is not None else None,
+            chooser=self._chooser,
         )
         self._audio_inbox: Mailbox[Unit | SoundSource] = Mailbox(AUDIO_UNITS)
         self._overflowed = threading.Event()
@@ -173,6 +181,16 @@ class Engine:
             self.counters.units_dropped += self._inbox.clear()
             self._inbox.offer(splice)
 
+    @property
+    def quality(self) -> Mapping[str, Verdict]:
+        """The last measurement of each rendition; empty without `adaptive_quality`."""
+        return self._chooser.now()[1]
+
+    @property
+    def chosen(self) -> ChosenLadder:
+        """The ladder that holds now."""
+        return self._chooser.now()[0]
+
     def close(self, *, drain: bool = False) -> None:
         """Stop every thread, after finishing what waits if `drain`. Takes at most a few seconds."""
         self._inbox.close(drain=drain)
@@ -181,7 +199,7 @@ class Engine:
             thread.join(None if drain else JOIN_TIMEOUT_S)
         self._ladder.close(drain=drain)
         if self._probe is not None:
-            self._probe.close(JOIN_TIMEOUT_S)
+            self._probe.close(None if drain else JOIN_TIMEOUT_S)
 
     def _put_audio(self, item: Unit | SoundSource) -> None:
         if not self._live:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import av
@@ -10,7 +11,7 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from skyriver.fabric import group_of, slot_of
-from skyriver.services.live.media.quality.choice import CRF_DEFAULT
+from skyriver.services.live.media.quality import CRF_DEFAULT, Sample
 from skyriver.services.live.media.units import MICROSECONDS, Encoded
 from skyriver.services.live.media.video_encoder import open_encoder
 from skyriver.services.live.model import Rendition
@@ -23,15 +24,17 @@ class RenditionEncoder:
         self.rendition = rendition
         self.fps = fps
         self.crf = CRF_DEFAULT
-        """Constant quality below the rendition's bit rate; a new value holds from the next slot on."""
-        self._opened_crf = CRF_DEFAULT
+        """Constant quality below the cap; a new value holds from the next slot on."""
+        self.cap_bps = rendition.bitrate_bps
+        """The most it may take; a new value holds from the next slot on."""
+        self._opened_at = (self.crf, self.cap_bps)
         self._scaler = VideoReformatter()
         self._codec: av.VideoCodecContext | None = None
         self._group = -1
         self._slot = -1
         self._key_from_us: int | None = None
         self._last_pts_us = -1
-        self._sample: list[VideoFrame] = []
+        self._sample: list[tuple[VideoFrame, int]] = []
         self._sample_size = 0
 
     def encode(self, frame: VideoFrame) -> list[Encoded]:
@@ -40,25 +43,28 @@ class RenditionEncoder:
         if pts_us is None or pts_us <= self._last_pts_us:
             return []
         key_is_due = self._key_is_due(pts_us)
-        if self._codec is None or (key_is_due and self.crf != self._opened_crf):
-            self._opened_crf = self.crf
-            self._codec = open_encoder(self.rendition, self.fps, crf=self.crf, source=frame)
-        small = self._scaler.reformat(
-            frame,
-            width=self.rendition.width,
-            height=self.rendition.height,
-            format="yuv420p",
-            interpolation="FAST_BILINEAR",
-        )
+        if self._codec is None or (key_is_due and (self.crf, self.cap_bps) != self._opened_at):
+            self._opened_at = self.crf, self.cap_bps
+            capped = replace(self.rendition, bitrate_bps=self.cap_bps)
+            self._codec = open_encoder(capped, self.fps, crf=self.crf, source=frame)
+        small = self._scale(frame)
         # The decoder leaves the source's own picture types in the frame, which x264 would take as orders.
         small.pict_type = PictureType.I if key_is_due else PictureType.NONE
         small.pts = pts_us
         small.time_base = MICROSECONDS
         packets = self._codec.encode(small)
         self._last_pts_us = pts_us
-        if len(self._sample) < self._sample_size:
-            self._sample.append(small)
+        self._keep(small, pts_us)
         return list(self._encoded(packets))
+
+    def pass_by(self, frame: VideoFrame) -> None:
+        """A picture that is not to be encoded, though it may belong to a sample."""
+        if frame.pts is not None and len(self._sample) < self._sample_size:
+            self._keep(self._scale(frame), frame.pts)
+
+    def rest(self) -> None:
+        """Nothing is encoded from here on; what comes later begins with a keyframe."""
+        self._codec = None
 
     def ask_key(self, from_us: int = 0) -> None:
         """Make the first picture at this time, or later, a keyframe that opens a group of its own.
@@ -71,12 +77,13 @@ class RenditionEncoder:
         """Keep the next scaled pictures for `take_sample`."""
         self._sample, self._sample_size = [], pictures
 
-    def take_sample(self) -> tuple[VideoFrame, ...] | None:
+    def take_sample(self) -> Sample | None:
         """The pictures that were to be kept, once they are all there."""
         if not self._sample_size or len(self._sample) < self._sample_size:
             return None
-        sample, self._sample, self._sample_size = tuple(self._sample), [], 0
-        return sample
+        sample, self._sample, self._sample_size = self._sample, [], 0
+        pictures, times_us = (picture for picture, _ in sample), (pts_us for _, pts_us in sample)
+        return Sample(self.rendition, tuple(pictures), self.fps, times_us=tuple(times_us))
 
     def flush(self) -> list[Encoded]:
         """What the encoder still holds; nothing with zerolatency, and correct without it."""
@@ -86,6 +93,19 @@ class RenditionEncoder:
         """After an encoding error: a new encoder for the next picture, which therefore starts with a keyframe."""
         self._codec = None
         self._scaler = VideoReformatter()
+
+    def _scale(self, frame: VideoFrame) -> VideoFrame:
+        return self._scaler.reformat(
+            frame,
+            width=self.rendition.width,
+            height=self.rendition.height,
+            format="yuv420p",
+            interpolation="FAST_BILINEAR",
+        )
+
+    def _keep(self, small: VideoFrame, pts_us: int) -> None:
+        if len(self._sample) < self._sample_size:
+            self._sample.append((small, pts_us))
 
     def _key_is_due(self, pts_us: int) -> bool:
         """At the first picture of a slot; when asked for, as soon as there is a number for it."""

@@ -96,6 +96,13 @@ class TrackEnded:
     track: str
 
 
-Output = Encoded | VideoTrack | AudioTrack | TrackEnded
+@dataclass(frozen=True, slots=True)
+class TrackCarried:
+    """A rendition that is not offered for now: its track goes on with the pictures of another one."""
+
+    track: str
+
+
+Output = Encoded | VideoTrack | AudioTrack | TrackEnded | TrackCarried
 Sink = Callable[[Output], None]
 """Receives outputs, in order within a track. Called from the engine's threads; must not wait."""

@@ -38,6 +38,8 @@ class Verdict:
     ssim: float
     reference_bps: int
     reference_ssim: float
+    enlarged_ssim: float | None = None
+    """Against the originals of the next larger rendition, enlarged to its size; None for the largest one."""
 
     @property
     def saved(self) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import av
 from av.error import FFmpegError
@@ -14,7 +14,7 @@ from av.video.frame import PictureType, VideoFrame
 
 from skyriver.services.live.media.mailbox import Mailbox, MailboxClosed
 from skyriver.services.live.media.quality.choice import CRF_CANDIDATES, Trial, Verdict, choose
-from skyriver.services.live.media.quality.ssim import luma, ssim
+from skyriver.services.live.media.quality.ssim import enlarge, luma, ssim
 from skyriver.services.live.media.units import MICROSECONDS
 from skyriver.services.live.media.video_encoder import open_x264
 from skyriver.services.live.model import Rendition
@@ -34,43 +34,75 @@ class Sample:
     pictures: tuple[VideoFrame, ...]
     fps: float
     gop_s: float = 2.0
+    times_us: tuple[int, ...] = ()
+    """Of the pictures: the same in two renditions when both have the same pictures of the source."""
 
 
-def measure(sample: Sample) -> Verdict:
+def measure(sample: Sample, above: Sample | None = None) -> Verdict:
     """Encode the sample at every candidate, and at the whole bit rate. Takes a few hundred milliseconds of one core.
+
+    Args:
+        above: the same pictures at the next larger rendition's size; it is then measured, too, how this rendition looks
+            when it is shown in that one's place.
 
     Raises:
         FFmpegError: an encoder refused the pictures.
     """
     originals = [luma(picture) for picture in sample.pictures[::COMPARED_EVERY]]
     cap_bps = sample.rendition.bitrate_bps
+    shown: dict[int | None, list[VideoFrame]] = {}
 
     def trial(crf: int | None) -> Trial:
-        encoder = open_x264(sample.rendition, sample.fps, crf=crf, cap_bps=None if crf is not None else cap_bps)
-        decoder = av.CodecContext.create("h264", "r")
-        decoder.thread_count = 1
-        sizes: list[int] = []
-        similar: list[float] = []
-        shown = 0
-
-        def compare(decoded: list[VideoFrame]) -> None:  # one by one: a second of 1080p is a hundred megabytes
-            nonlocal shown
-            for picture in decoded:
-                if shown % COMPARED_EVERY == 0:
-                    similar.append(ssim(originals[shown // COMPARED_EVERY], luma(picture)))
-                shown += 1
-
-        for index, picture in enumerate(sample.pictures):
-            picture.pts = index * round(1e6 / sample.fps)
-            picture.time_base = MICROSECONDS
-            picture.pict_type = PictureType.I if index == 0 else PictureType.NONE
-            for packet in encoder.encode(picture):
-                sizes.append(packet.size)
-                compare(decoder.decode(packet))
-        compare(decoder.decode(None))
+        sizes, shown[crf] = _encode(sample, crf)
+        similar = [ssim(original, luma(picture)) for original, picture in zip(originals, shown[crf], strict=False)]
         return Trial(crf, _steady_bps(sizes, sample), sum(similar) / max(len(similar), 1))
 
-    return choose([trial(crf) for crf in CRF_CANDIDATES], trial(None), cap_bps=cap_bps)
+    verdict = choose([trial(crf) for crf in CRF_CANDIDATES], trial(None), cap_bps=cap_bps)
+    if above is None:
+        return verdict
+    size = above.rendition.width, above.rendition.height
+    similar = [
+        ssim(luma(original), enlarge(picture, *size))
+        for original, picture in zip(above.pictures[::COMPARED_EVERY], shown[verdict.crf], strict=False)
+    ]
+    return replace(verdict, enlarged_ssim=sum(similar) / max(len(similar), 1))
+
+
+def measure_ladder(samples: Sequence[Sample]) -> dict[str, Verdict]:
+    """Measure the same pictures in every rendition, the largest first; verdicts by its name.
+
+    Raises:
+        FFmpegError: an encoder refused the pictures.
+    """
+    verdicts: dict[str, Verdict] = {}
+    above: Sample | None = None
+    for sample in samples:
+        same = above is not None and above.times_us == sample.times_us
+        verdicts[sample.rendition.name] = measure(sample, above if same else None)
+        above = sample
+    return verdicts
+
+
+def _encode(sample: Sample, crf: int | None) -> tuple[list[int], list[VideoFrame]]:
+    """The size of each picture, and those that are compared, decoded: a second of 1080p is a hundred megabytes."""
+    cap_bps = sample.rendition.bitrate_bps if crf is None else None
+    encoder = open_x264(sample.rendition, sample.fps, crf=crf, cap_bps=cap_bps)
+    decoder = av.CodecContext.create("h264", "r")
+    decoder.thread_count = 1
+    sizes: list[int] = []
+    decoded: list[VideoFrame] = []
+    count = 0
+    for index, picture in enumerate(sample.pictures):
+        picture.pts = index * round(1e6 / sample.fps)
+        picture.time_base = MICROSECONDS
+        picture.pict_type = PictureType.I if index == 0 else PictureType.NONE
+        for packet in encoder.encode(picture):
+            sizes.append(packet.size)
+            frames = decoder.decode(packet)
+            decoded += [frame for at, frame in enumerate(frames, count) if at % COMPARED_EVERY == 0]
+            count += len(frames)
+    decoded += [frame for at, frame in enumerate(decoder.decode(None), count) if at % COMPARED_EVERY == 0]
+    return sizes, decoded
 
 
 def _steady_bps(sizes: list[int], sample: Sample) -> int:
@@ -83,25 +115,26 @@ def _steady_bps(sizes: list[int], sample: Sample) -> int:
 
 
 class QualityProbe:
-    """One thread that measures samples as they come; one waits at most, later ones are dropped.
+    """One thread that measures samples as they come; one set waits at most, later ones are dropped.
 
     Args:
-        tell: gets the name of the rendition and the verdict, in the probe's thread.
+        tell: gets the slot and the verdicts by rendition, in the probe's thread.
     """
 
-    def __init__(self, tell: Callable[[str, Verdict], None]) -> None:
+    def __init__(self, tell: Callable[[int, Mapping[str, Verdict]], None]) -> None:
         self._tell = tell
-        self._samples: Mailbox[Sample] = Mailbox(1)
+        self._waiting: Mailbox[tuple[int, Sequence[Sample]]] = Mailbox(1)
         self._thread = threading.Thread(target=self._run, name="quality", daemon=True)
         self._thread.start()
 
-    def offer(self, sample: Sample) -> bool:
-        """Have a sample measured; False while there is another one to do."""
-        return self._samples.offer(sample)
+    def offer(self, slot: int, samples: Sequence[Sample]) -> bool:
+        """Have the pictures at the beginning of a slot measured, in all renditions, the largest first; False while
+        there are others to do."""
+        return self._waiting.offer((slot, samples))
 
-    def close(self, timeout_s: float) -> None:
-        """Take no more; waits for the one that is being measured."""
-        self._samples.close()
+    def close(self, timeout_s: float | None) -> None:
+        """Take no more; waits for what is being measured."""
+        self._waiting.close(drain=timeout_s is None)
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
@@ -109,11 +142,11 @@ class QualityProbe:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)  # on Linux: of this thread alone
         while True:
             try:
-                sample = self._samples.take()
+                slot, samples = self._waiting.take()
             except MailboxClosed:
                 return
             try:
-                self._tell(sample.rendition.name, measure(sample))
+                self._tell(slot, measure_ladder(samples))
             except (FFmpegError, ValueError) as error:
-                log.warning("The quality of %s could not be measured: %s", sample.rendition.name, error)
-            del sample
+                log.warning("The quality of a ladder could not be measured: %s", error)
+            del samples
