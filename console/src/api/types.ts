@@ -162,7 +162,7 @@ export interface ChannelEvent {
   inputs?: { name: string; active: boolean }[];
   latency_ms: { station: number | null; transcode: number | null };
   renditions: { name: string; bitrate_bps: number; fps: number }[];
-  pull?: RelayStatus | null;
+  pulls?: Partial<Record<"main" | "backup", RelayStatus>>;
   destinations?: Record<string, RelayStatus>;
 }
 

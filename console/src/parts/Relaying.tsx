@@ -24,7 +24,7 @@ export function PullCard({ channelId }: { channelId: string }) {
   const [error, setError] = useState<unknown>();
   const [url, setUrl] = useState("");
   const [loop, setLoop] = useState(false);
-  const live = useChannelEvent(channelId)?.pull;
+  const live = useChannelEvent(channelId)?.pulls?.main;
 
   useEffect(() => {
     request<Pull>(path).then(setPull, (reason: unknown) => {

@@ -5,14 +5,18 @@ from __future__ import annotations
 import pytest
 
 from skyriver.services.live.relaying.addresses import (
+    SrtAddress,
     addresses_of,
     read_destination,
+    read_rtmp,
     read_source,
+    read_srt,
     secrets_of,
     shown_destination,
     shown_url,
 )
 from skyriver.services.live.relaying.errors import BadRelayUrl, PrivateRelayAddress
+from skyriver.services.live.stations.srt.library import Call
 
 
 @pytest.mark.parametrize(
@@ -23,6 +27,7 @@ from skyriver.services.live.relaying.errors import BadRelayUrl, PrivateRelayAddr
         "rtmps://server.test:1936/app/stream?auth=x",
         "http://server.test/live/index.m3u8",
         "https://[2001:db8::1]/film.mp4",
+        "srt://server.test:8890?streamid=%23!::r=cam1,m=request&passphrase=a-long-secret&latency=400&mode=caller",
     ],
 )
 def test_what_can_be_pulled(url: str) -> None:
@@ -43,7 +48,14 @@ def test_what_can_be_pulled(url: str) -> None:
         "http://a.test:99999/",
         "http://[::1/",
         "udp://239.0.0.1:1234",
-        "srt://server.test:8890",
+        "srt://server.test",
+        "srt://server.test:8890?mode=listener",
+        "srt://server.test:8890?streamid=#!::r=x",
+        "srt://server.test:8890?passphrase=short",
+        "srt://server.test:8890?latency=120000",
+        "srt://server.test:8890?pbkeylen=17",
+        "srt://server.test:8890?rcvbuf=1",
+        "srt://server.test:8890/path",
         "rtmp://server.test/onlyapp",
         "data:text/plain,hello",
         "http://a.test\\@b.test/",
@@ -56,13 +68,25 @@ def test_what_cannot(url: str) -> None:
     assert "passwd" not in str(caught.value)
 
 
-def test_srt_is_refused_by_name() -> None:
-    with pytest.raises(BadRelayUrl, match="SRT"):
-        read_destination("srt://far.test:9000", "key")
+def test_an_srt_listener_in_its_parts() -> None:
+    url = "srt://far.test:9000?streamid=%23!::r%3Dcam1%2Cm=publish&passphrase=a%20long%2Fsecret&latency=400&pbkeylen=32"
+    to = read_srt(url)
+    assert (to.where, to.how) == ("far.test:9000", Call("#!::r=cam1,m=publish", "a long/secret", 32, 400))
+    assert shown_url(url) == "srt://far.test:9000?streamid=***&passphrase=***&latency=***&pbkeylen=***"
+    assert "a long/secret" in secrets_of(url)
+    assert "secret" not in repr(to)
+
+
+def test_an_srt_stream_key_is_its_stream_id() -> None:
+    to = read_destination("srt://far.test:9000", "key")
+    assert isinstance(to, SrtAddress)
+    assert to.how.stream_id == "key"
+    with pytest.raises(BadRelayUrl, match="already"):
+        read_destination("srt://far.test:9000?streamid=a", "key")
 
 
 def test_a_destination_in_its_parts() -> None:
-    whole = read_destination("rtmps://far.test/app?region=eu", "k-1?token=2")
+    whole = read_rtmp("rtmps://far.test/app?region=eu", "k-1?token=2")
     assert (whole.host, whole.port, whole.tls) == ("far.test", 443, True)
     assert whole.target.app == "app?region=eu"
     assert whole.target.tc_url == "rtmps://far.test/app?region=eu"
@@ -70,7 +94,7 @@ def test_a_destination_in_its_parts() -> None:
 
 
 def test_the_key_may_be_the_urls_last_part() -> None:
-    held = read_destination("rtmp://far.test:1936/app/inst/k-1?token=2", "")
+    held = read_rtmp("rtmp://far.test:1936/app/inst/k-1?token=2", "")
     assert held.target.app == "app/inst"
     assert held.target.tc_url == "rtmp://far.test:1936/app/inst"
     assert held.target.stream == "k-1?token=2"

@@ -88,6 +88,26 @@ async def test_a_pull_has_a_key_of_its_own_that_opens_the_door(scene: Scene) -> 
     assert await intents(scene, channel["id"], live=True) == {}
 
 
+async def test_each_input_has_a_pull_of_its_own(scene: Scene) -> None:
+    channel = (await scene.create())["channel"]
+    path = f"/v1/channels/{channel['id']}/pull"
+    assert problem(await scene.red.get(path, params={"input": "backup"})) == (404, "pull_not_found")
+    backup = await scene.red.put(
+        path, params={"input": "backup"}, json={"url": "srt://far.test:9000?streamid=abcdefgh"}
+    )
+    assert (backup.json()["input"], backup.json()["url"]) == ("backup", "srt://far.test:9000?streamid=***")
+    await scene.red.put(path, json={"url": CAMERA})
+    planned = await intents(scene, channel["id"], live=False)
+    names = [pull_name(channel["id"]), pull_name(channel["id"], "backup")]
+    assert {name: planned[name].spec["url"].partition(":")[0] for name in names} == {names[0]: "rtsp", names[1]: "srt"}
+    async with scene.cloud.store.session() as session:
+        (plan,) = await read_plans(session, lambda _: None)
+    for name, own in zip(names, InputName, strict=True):
+        assert key_sha256(planned[name].spec["key"]) in plan.inputs[own].key_sha256
+    assert (await scene.red.delete(path)).status_code == 204
+    assert list(await intents(scene, channel["id"], live=False)) == names[1:]
+
+
 async def test_a_destination_is_pushed_to_while_the_channel_is_on(scene: Scene) -> None:
     channel = (await scene.create())["channel"]
     path = f"/v1/channels/{channel['id']}/destinations"
@@ -121,7 +141,7 @@ async def test_a_channel_has_so_many_destinations(scene: Scene) -> None:
     ("what", "body"),
     [
         ("pull", {"url": "file:///etc/passwd"}),
-        ("pull", {"url": "srt://far.test:9000"}),
+        ("pull", {"url": "srt://far.test:9000?mode=listener"}),
         ("destinations", FAR | {"url": "http://far.test/app"}),
         ("destinations", FAR | {"rendition": "../x"}),
         ("destinations", FAR | {"key": "two words"}),

@@ -75,7 +75,7 @@ def bus() -> Finding:
 
 
 def srt() -> Finding:
-    """Whether stations on this machine can take SRT: the one protocol that needs a library of the system."""
+    """Whether SRT can be taken, pulled and pushed on this machine: the one protocol that needs a library of it."""
     from skyriver.kernel.errors import SkyriverError
     from skyriver.services.live.stations.srt import load
 

@@ -23,7 +23,7 @@ def set_pull(
         typer.Option(
             prompt="URL",
             hide_input=True,
-            help="rtsp://, rtmp://, or http(s):// with HLS or a file; asked for when left out, so that it is not seen.",
+            help="rtsp://, rtmp(s)://, srt://, or http(s):// with HLS or a file; asked for when left out, unseen.",
         ),
     ],
     loop: Annotated[bool, typer.Option("--loop", help="Play a file again and again.")] = False,
@@ -87,7 +87,7 @@ def list_destinations(channel: Channel, data: Data = None, as_json: Json = False
 def add_destination(
     channel: Channel,
     name: Annotated[str, typer.Argument(help="What people call it.")],
-    url: Annotated[str, typer.Argument(help="The platform's server: rtmp:// or rtmps://.")],
+    url: Annotated[str, typer.Argument(help="The platform's server: rtmp(s):// or srt://.")],
     key: Annotated[
         str, typer.Option(prompt="Stream key", hide_input=True, help="The stream key there; asked for when left out.")
     ],

@@ -101,8 +101,16 @@ async def set_pull(
         pull.sealed_url = seal.close(draft.url.encode(), url_label(channel.id, name))
     pull.loop, pull.enabled, pull.changed_at = draft.loop, draft.enabled, utc_now()
     await session.flush()
-    told = {"input": pull.input, "url": pull.shown_url, "loop": pull.loop, "enabled": pull.enabled}
-    record_audit(session, caller, "pull.set", channel.id, **told)
+    record_audit(
+        session,
+        caller,
+        "pull.set",
+        channel.id,
+        input=name.value,
+        url=pull.shown_url,
+        loop=draft.loop,
+        enabled=draft.enabled,
+    )
     return pull
 
 

@@ -47,6 +47,11 @@ class Outbox:
         self.has_video = True
         self.counters = OutboxCounters()
 
+    @property
+    def has_audio(self) -> bool:
+        """Whether sound was described."""
+        return AUDIO_TAG in self._headers
+
     def forget(self, kind: int) -> None:
         """A track is gone from the broadcast."""
         self._headers.pop(kind, None)

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 
-from skyriver.services.live.relaying.addresses import SourceUrl, read_destination
+from skyriver.services.live.relaying.addresses import SourceUrl, read_rtmp
 from skyriver.services.live.relaying.connecting import connect, words_of
 from skyriver.services.live.relaying.errors import FarSide, UnsupportedSource
 from skyriver.services.live.relaying.flv import AvcTags, Tag, aac_frame, aac_header, metadata
@@ -26,7 +26,7 @@ class RtmpSource:
     """One playing of a stream. Blocking like `Source`: give it a thread."""
 
     def __init__(self, url: SourceUrl, *, allow_private: bool, clock: SourceClock) -> None:
-        self._from = read_destination(url.url, "")
+        self._from = read_rtmp(url.url, "")
         self._allow_private = allow_private
         self._clock = clock
         self._flv = FlvReader()

@@ -1,8 +1,9 @@
-"""A source, read with FFmpeg's demuxers in a thread: RTSP, HLS, and files and streams over HTTP.
+"""A source, read with FFmpeg's demuxers in a thread: RTSP, HLS, files and streams over HTTP, and SRT.
 
 FFmpeg is held on a short lead, because a tenant chooses what it reads. Only the demuxers below are possible, none of
-which opens another file by itself; HTTP is ours (`http_files`), for the segments of a playlist too; RTSP is
-interleaved into one TCP connection through `rtsp_door`. FFmpeg's own messages stay here: they quote URLs.
+which opens another file by itself; HTTP is ours (`http_files`), for the segments of a playlist too; SRT is libsrt's
+(`srt_link`); RTSP is interleaved into one TCP connection through `rtsp_door`. FFmpeg's own messages stay here: they
+quote URLs.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from av.bitstream import BitStreamFilterContext
 from av.stream import Discard
 
 from skyriver.kernel.clock import Monotonic, monotonic_s
-from skyriver.services.live.relaying.addresses import SourceUrl
+from skyriver.services.live.relaying.addresses import SourceUrl, read_srt
 from skyriver.services.live.relaying.connecting import words_of
 from skyriver.services.live.relaying.errors import FarSide, UnsupportedSource
 from skyriver.services.live.relaying.flv import AvcTags, Tag, metadata
@@ -27,6 +28,7 @@ from skyriver.services.live.relaying.http_files import HttpAccess, HttpFile
 from skyriver.services.live.relaying.rtsp_door import RtspDoor
 from skyriver.services.live.relaying.sound import AacSound, EncodedSound
 from skyriver.services.live.relaying.source_clock import SourceClock
+from skyriver.services.live.relaying.srt_link import SrtFile
 from skyriver.services.live.stations.errors import DamagedMedia
 
 OPEN_TIMEOUT_S, READ_TIMEOUT_S = 15.0, 10.0
@@ -83,7 +85,7 @@ class Source:
             first = True
             while first or self._loop:
                 with ExitStack() as stack:
-                    container = self._open(stack)
+                    container = self._open(stack, stop)
                     count = self._read(container, stop, opened if first else None, put)
                 if stop.is_set():
                     return
@@ -99,7 +101,7 @@ class Source:
         except DamagedMedia as error:
             raise UnsupportedSource(f"The source's video is damaged: {error.message}") from error
 
-    def _open(self, stack: ExitStack) -> av.container.InputContainer:
+    def _open(self, stack: ExitStack, stop: threading.Event) -> av.container.InputContainer:
         if self._url.scheme == "rtsp":
             door = stack.enter_context(RtspDoor(self._url, allow_private=self._allow_private))
             options = {"rtsp_transport": "tcp", "protocol_whitelist": "rtsp,rtp,tcp", **_PROBE}
@@ -110,6 +112,14 @@ class Source:
                 if door.failure:
                     raise FarSide(door.failure) from error
                 raise
+        if self._url.scheme == "srt":
+            live = SrtFile(read_srt(self._url.url), allow_private=self._allow_private, stopped=stop.is_set)
+            stack.enter_context(live)
+            try:
+                return _entered(stack, av.open(live, format="mpegts", options={"protocol_whitelist": "none", **_PROBE}))
+            except av.InvalidDataError as error:
+                hint = "Have its side send an MPEG transport stream (ffmpeg: -f mpegts)."
+                raise FarSide(f"What {self._url.host} sends is no video that can be read.", hint=hint) from error
         access = HttpAccess.of(self._url.url, allow_private=self._allow_private)
         file = stack.enter_context(HttpFile(self._url.url, access))
         if not file.is_playlist:

@@ -30,7 +30,7 @@ State = Literal["waiting", "connecting", "running", "retrying"]
 class NewPull(Body):
     url: Url | None = Field(
         default=None,
-        description="rtsp://, rtmp://, rtmps://, or http(s):// with HLS or a file; left out, the present one stays. "
+        description="rtsp://, rtmp(s)://, srt://, or http(s):// with HLS or a file; left out, the present one stays. "
         "Passwords in it are kept sealed and never shown again.",
     )
     loop: bool = Field(default=False, description="Whether a file is played again and again.")
@@ -68,9 +68,9 @@ class PullShape(BaseModel):
 
 class NewDestination(Body):
     name: Name
-    url: Url = Field(description="The platform's server, rtmp:// or rtmps://.")
+    url: Url = Field(description="The platform's server: rtmp(s)://, or srt:// with its port.")
     key: Key = Field(
-        default=SecretStr(""), description="The stream key there; empty where the last part of the URL is the key."
+        default=SecretStr(""), description="The stream key there (SRT: its stream id); empty where the URL holds it."
     )
     rendition: RenditionName = "source"
     enabled: bool = True

@@ -19,10 +19,10 @@ from typing import Any
 from skyriver.kernel.child import ChildChannel
 from skyriver.kernel.errors import SkyriverError
 from skyriver.services.live.relaying.addresses import (
-    PUSH_PORTS,
+    RTMP_PORTS,
     Destination,
     SourceUrl,
-    read_destination,
+    read_rtmp,
     read_source,
     secrets_of,
 )
@@ -55,7 +55,7 @@ class PullSpec:
     def parse(cls, spec: dict[str, Any]) -> PullSpec:
         """Raises BadRelayUrl for a URL that cannot be pulled."""
         secrets = (*secrets_of(spec["url"]), spec["key"])
-        door = read_destination(spec["rtmp_url"], spec["key"])
+        door = read_rtmp(spec["rtmp_url"], spec["key"])
         return cls(read_source(spec["url"]), spec["loop"], door, spec["allow_private"], secrets)
 
     def scrub(self, text: str) -> str:
@@ -144,7 +144,7 @@ class Pull:
         ended: asyncio.Future[None] = loop.create_future()
         stop = threading.Event()
         source: Source | RtmpSource
-        if spec.source.scheme in PUSH_PORTS:
+        if spec.source.scheme in RTMP_PORTS:
             source = RtmpSource(spec.source, allow_private=spec.allow_private, clock=SourceClock())
         else:
             source = Source(spec.source, loop=spec.loop, allow_private=spec.allow_private, clock=SourceClock())

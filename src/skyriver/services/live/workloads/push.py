@@ -1,4 +1,4 @@
-"""`live.push`: sends a channel on to another platform over RTMP or RTMPS, without encoding anything again.
+"""`live.push`: sends a channel on to another platform over RTMP, RTMPS or SRT, without encoding anything again.
 
 Spec: {channel_id, destination_id, space, grant, origins: [{url, certificate_sha256}], url, key, rendition,
 allow_private}. Metrics, 1 Hz: {state: connecting | running | retrying, since_us, error, attempts, rendition, fps,
@@ -25,10 +25,11 @@ from skyriver.kernel.child import ChildChannel
 from skyriver.kernel.clock import MediaClock
 from skyriver.kernel.errors import SkyriverError
 from skyriver.services.live.model import BROADCAST
-from skyriver.services.live.relaying.addresses import Destination, read_destination
+from skyriver.services.live.relaying.addresses import Destination, SrtAddress, read_destination
 from skyriver.services.live.relaying.flv import AUDIO_TAG, AvcTags, aac_frame, aac_header, metadata
 from skyriver.services.live.relaying.outbox import Outbox
 from skyriver.services.live.relaying.rtmp_push import PushCounters, RtmpPush
+from skyriver.services.live.relaying.srt_push import SrtPush
 from skyriver.services.live.relaying.status import RelayState, RelayStatus, Retry
 from skyriver.services.live.stations.errors import DamagedMedia
 from skyriver.services.live.workloads.specs import endpoints
@@ -48,7 +49,7 @@ class PushSpec:
     space: str
     grant: str = field(repr=False)
     origins: tuple[Endpoint, ...]
-    destination: Destination
+    destination: Destination | SrtAddress
     rendition: str
     allow_private: bool
 
@@ -187,9 +188,7 @@ class Push:
             if not self._status.error:
                 self._status.enter(RelayState.CONNECTING)
             retry.begin()
-            push = RtmpPush(
-                self.spec.destination, self._outbox, allow_private=self.spec.allow_private, started=self._started
-            )
+            push = self._new_push()
             self._sent = push.counters
             try:
                 await push.run()
@@ -199,6 +198,12 @@ class Push:
             self._total_bytes += push.counters.bytes_sent
             self._sent = PushCounters()
             await retry.wait()
+
+    def _new_push(self) -> RtmpPush | SrtPush:
+        to, allow_private = self.spec.destination, self.spec.allow_private
+        if isinstance(to, SrtAddress):
+            return SrtPush(to, self._outbox, allow_private=allow_private, started=self._started)
+        return RtmpPush(to, self._outbox, allow_private=allow_private, started=self._started)
 
     def _started(self) -> None:
         self._status.enter(RelayState.RUNNING)

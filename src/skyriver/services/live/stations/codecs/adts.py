@@ -1,4 +1,4 @@
-"""AAC in ADTS (ISO/IEC 13818-7, 6.2) into raw access units: what a transport stream carries."""
+"""AAC in ADTS (ISO/IEC 13818-7, 6.2) into raw access units and back: what a transport stream carries."""
 
 from __future__ import annotations
 
@@ -72,6 +72,21 @@ class AdtsReader:
         self.damaged += 1
         following = data.find(b"\xff", at + 1)
         return following if following >= 0 else len(data)
+
+
+def adts_header(config: AudioConfig, size: int) -> bytes:
+    """The header of a raw access unit of `size` bytes.
+
+    Raises UnsupportedMedia: ADTS has no words for this sound.
+    """
+    specific = int.from_bytes(config.init[:2], "big")
+    object_type, rate_index, channels = specific >> 11, specific >> 7 & 15, specific >> 3 & 15
+    if config.codec == "opus" or len(config.init) < 2 or rate_index > 12 or not 1 <= channels <= 7:
+        raise UnsupportedMedia("This sound cannot be put into a transport stream.", hint="Plain AAC-LC can.")
+    profile = object_type - 1 if object_type <= 4 else 1  # HE-AAC: its AAC-LC core, as decoders without ADTS words do
+    total = _HEADER_BYTES + size
+    value = 0xFFF1 << 40 | profile << 38 | rate_index << 34 | channels << 30 | total << 13 | 0x7FF << 2
+    return value.to_bytes(_HEADER_BYTES, "big")
 
 
 def _frame_size(data: bytes, at: int) -> int | None:

@@ -59,7 +59,7 @@ class SectionReader:
                 return sections
             section = bytes(self._data[:size])
             del self._data[:size]
-            if _crc_32(section) == 0:
+            if crc_32(section) == 0:
                 sections.append(section)
         if len(self._data) >= 3:  # stuffing, or damage: wait for the next beginning
             self._data.clear()
@@ -127,7 +127,7 @@ def _crc_table() -> tuple[int, ...]:
 _CRC = _crc_table()
 
 
-def _crc_32(data: bytes) -> int:
+def crc_32(data: bytes) -> int:
     """CRC-32/MPEG-2 (annex A); 0 over a section with its own CRC at the end."""
     value = 0xFFFFFFFF
     for byte in data:

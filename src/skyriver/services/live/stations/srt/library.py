@@ -1,4 +1,4 @@
-"""libsrt through ctypes: the few calls that a listener needs, and an error that says what to install without it.
+"""libsrt through ctypes: the few calls that a listener and a caller need, and an error that says what to install.
 
 libsrt is a system library, in C++ behind a C interface that has been stable since 1.4 (Haivision, `srt.h`). Nothing on
 PyPI brings a binary of it, so that SRT is the one protocol of a station that may be missing on a machine.
@@ -12,13 +12,13 @@ import ctypes
 import ctypes.util
 import errno
 import socket
-import struct
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from skyriver.kernel.errors import WorldBroke
+from skyriver.services.live.stations.srt.sockaddr import from_sockaddr, to_sockaddr
+from skyriver.services.live.stations.srt.statistics import LinkStatistics, PerfMon
 
 _NAMES = (
     *("libsrt-gnutls.so.1.5", "libsrt-openssl.so.1.5", "libsrt.so.1.5", "libsrt.so.1"),
@@ -28,10 +28,11 @@ OLDEST = (1, 4, 2)  # reject codes of one's own and options set within the liste
 INSTALL = "Debian, Ubuntu: apt install libsrt1.5-gnutls. Fedora, RHEL: dnf install srt-libs. macOS: brew install srt."
 
 _ERROR = -1
-_RCVSYN, _PASSPHRASE, _RCVLATENCY, _STREAMID, _TRANSTYPE = 2, 26, 43, 46, 50
+_SNDSYN, _RCVSYN, _LATENCY, _PASSPHRASE, _PBKEYLEN, _CONNTIMEO = 1, 2, 23, 26, 27, 36
+_RCVLATENCY, _STREAMID, _TRANSTYPE = 43, 46, 50
 _LIVE = 0
 _LOG_CRITICAL = 2  # LOG_CRIT of syslog: what strangers send must not fill the log
-_WOULD_BLOCK = 6002  # SRT_EASYNCRCV
+_NOTHING_TO_READ, _NO_ROOM = 6002, 6001  # SRT_EASYNCRCV, SRT_EASYNCSND
 READABLE, BROKEN = 1, 8  # SRT_EPOLL_IN, SRT_EPOLL_ERR
 _MESSAGE_BYTES = 1456  # SRT_LIVE_MAX_PLSIZE: what fits into one datagram
 _STREAM_ID_BYTES = 512
@@ -60,23 +61,6 @@ _Hook = ctypes.CFUNCTYPE(
 
 
 @dataclass(frozen=True, slots=True)
-class LinkStatistics:
-    """What libsrt counted on one connection since it began, and measures now."""
-
-    received_packets: int
-    lost_packets: int
-    """Missed at first; most of them came again in time."""
-    retransmitted_packets: int
-    dropped_packets: int
-    """Never came in time: these are holes in the stream."""
-    rtt_ms: float
-    bandwidth_bps: int
-    """The link's capacity as libsrt estimates it."""
-    latency_ms: int
-    """The time in which a lost packet may still come again, as agreed with the caller."""
-
-
-@dataclass(frozen=True, slots=True)
 class Offer:
     """Somebody who wants to connect, within the listen callback."""
 
@@ -89,6 +73,28 @@ class Entry:
 
     code: int = 0
     passphrase: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How a listener is called. Option numbers and their meanings: libsrt's API-socket-options."""
+
+    stream_id: str = field(default="", repr=False)
+    passphrase: str = field(default="", repr=False)
+    key_bytes: int = 0
+    """Of AES: 16, 24 or 32; 0: as the listener has it."""
+    latency_ms: int = 120
+    timeout_ms: int = 5000
+
+
+class SrtRejected(WorldBroke):
+    """A listener did not let us in, or nobody answered. `reason` is an SRT_REJECT_REASON, or from 1000 on its own."""
+
+    code = "srt_rejected"
+
+    def __init__(self, reason: int) -> None:
+        super().__init__(f"The SRT connection was refused with reason {reason}.")
+        self.reason = reason
 
 
 class Library:
@@ -129,7 +135,7 @@ class Library:
             self._set(listener, _TRANSTYPE, _LIVE)
             self._set(listener, _RCVSYN, 0)
             self._set(listener, _RCVLATENCY, latency_ms)
-            address = _address(host, port)
+            address = to_sockaddr(host, port)
             if self._c.srt_bind(listener, address, len(address)) == _ERROR:
                 raise self._cannot_listen(host, port)
             hook = self._hook(judge)
@@ -147,17 +153,57 @@ class Library:
         accepted: int = self._c.srt_accept(listener, storage, ctypes.byref(size))
         if accepted == _ERROR:
             return None
-        host, port = _parse(storage.raw)
+        host, port = from_sockaddr(storage.raw)
         text, length = ctypes.create_string_buffer(_STREAM_ID_BYTES + 1), ctypes.c_int(_STREAM_ID_BYTES)
         self._c.srt_getsockflag(accepted, _STREAMID, text, ctypes.byref(length))
         return accepted, f"{host}:{port}", text.raw[: max(0, length.value)]
+
+    def call(self, address: str, port: int, how: Call) -> int:
+        """Connect to a listener; blocks until it answers or the time is over.
+
+        Args:
+            address: an IP address; a name would be resolved anew, to who knows what.
+
+        Returns:
+            A socket that does not block.
+
+        Raises:
+            SrtRejected: nobody answered, or the answer was no.
+            SrtFailed: libsrt does not take the call.
+        """
+        connection: int = self._c.srt_create_socket()
+        try:
+            for option, value in ((_TRANSTYPE, _LIVE), (_LATENCY, how.latency_ms), (_CONNTIMEO, how.timeout_ms)):
+                self._set(connection, option, value)
+            if how.stream_id:
+                self._set_text(connection, _STREAMID, how.stream_id)
+            if how.passphrase:
+                if how.key_bytes:
+                    self._set(connection, _PBKEYLEN, how.key_bytes)
+                self._set_text(connection, _PASSPHRASE, how.passphrase)
+            target = to_sockaddr(address, port)
+            if self._c.srt_connect(connection, target, len(target)) == _ERROR:
+                raise SrtRejected(self._c.srt_getrejectreason(connection))
+            for option in (_RCVSYN, _SNDSYN):
+                self._set(connection, option, 0)
+        except (SrtFailed, SrtRejected):
+            self.close(connection)
+            raise
+        return connection
+
+    def send(self, connection: int, message: bytes) -> int:
+        """Send one message: its size, 0 when there is no room for it now, -1 when the connection is gone."""
+        size: int = self._c.srt_sendmsg(connection, message, len(message), -1, 1)
+        if size != _ERROR:
+            return size
+        return 0 if self._c.srt_getlasterror(None) == _NO_ROOM else -1
 
     def receive(self, connection: int, buffer: ctypes.Array[ctypes.c_char]) -> int:
         """One message into `buffer`: its size, 0 when there is none now, -1 when the connection is gone."""
         size: int = self._c.srt_recvmsg(connection, buffer, _MESSAGE_BYTES)
         if size != _ERROR:
             return size
-        return 0 if self._c.srt_getlasterror(None) == _WOULD_BLOCK else -1
+        return 0 if self._c.srt_getlasterror(None) == _NOTHING_TO_READ else -1
 
     @staticmethod
     def new_buffer() -> ctypes.Array[ctypes.c_char]:
@@ -199,7 +245,7 @@ class Library:
         raw = ctypes.create_string_buffer(_STATISTICS_BYTES)
         if self._c.srt_bistats(connection, raw, 0, 1) == _ERROR:
             return None
-        at = _Statistics.from_buffer(raw)
+        at = PerfMon.from_buffer(raw)
         return LinkStatistics(
             received_packets=at.pktRecvTotal,
             lost_packets=at.pktRcvLossTotal,
@@ -232,10 +278,15 @@ class Library:
         if self._c.srt_setsockflag(connection, option, ctypes.byref(number), ctypes.sizeof(number)) == _ERROR:
             raise SrtFailed(f"libsrt refused option {option} = {value}: {self._why()}.")
 
+    def _set_text(self, connection: int, option: int, text: str) -> None:
+        data = text.encode()
+        if self._c.srt_setsockflag(connection, option, data, len(data)) == _ERROR:
+            raise SrtFailed(f"libsrt refused option {option}: {self._why()}.")  # the text may be a secret
+
     def _name(self, call: Callable[..., int], connection: int) -> tuple[str, int]:
         storage, size = ctypes.create_string_buffer(128), ctypes.c_int(128)
         call(connection, storage, ctypes.byref(size))
-        return _parse(storage.raw)
+        return from_sockaddr(storage.raw)
 
     def _cannot_listen(self, host: str, port: int) -> SrtFailed:
         why = self._why()
@@ -278,61 +329,3 @@ def _is_taken(host: str, port: int) -> bool:
     except OSError as error:
         return error.errno == errno.EADDRINUSE
     return False
-
-
-def _address(host: str, port: int) -> bytes:
-    """A sockaddr of this system."""
-    kind, _, _, _, target = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-    head = struct.pack("BB", 28 if kind == socket.AF_INET6 else 16, kind) if _BSD else struct.pack("=H", kind)
-    packed = socket.inet_pton(kind, str(target[0]))
-    if kind == socket.AF_INET6:
-        return head + struct.pack("!HI", port, 0) + packed + struct.pack("=I", target[3] if len(target) > 3 else 0)
-    return head + struct.pack("!H", port) + packed + bytes(8)
-
-
-def _parse(raw: bytes) -> tuple[str, int]:
-    """Host and port of a sockaddr."""
-    kind = raw[1] if _BSD else struct.unpack_from("=H", raw)[0]
-    port = struct.unpack_from("!H", raw, 2)[0]
-    if kind == socket.AF_INET6:
-        return socket.inet_ntop(socket.AF_INET6, raw[8:24]), port
-    return socket.inet_ntop(socket.AF_INET, raw[4:8]), port
-
-
-_BSD = sys.platform == "darwin"  # its sockaddr begins with its own length
-
-
-def _fields(kind: type, *names: str) -> tuple[tuple[str, type], ...]:
-    return tuple((name, kind) for name in names)
-
-
-class _Statistics(ctypes.Structure):
-    """The head of CBytePerfMon (srt.h), down to the last field that is read here."""
-
-    _fields_ = (
-        *_fields(ctypes.c_int64, "msTimeStamp", "pktSentTotal", "pktRecvTotal"),
-        *_fields(ctypes.c_int, "pktSndLossTotal", "pktRcvLossTotal", "pktRetransTotal", "pktSentACKTotal"),
-        *_fields(ctypes.c_int, "pktRecvACKTotal", "pktSentNAKTotal", "pktRecvNAKTotal"),
-        *_fields(ctypes.c_int64, "usSndDurationTotal"),
-        *_fields(ctypes.c_int, "pktSndDropTotal", "pktRcvDropTotal", "pktRcvUndecryptTotal"),
-        *_fields(ctypes.c_uint64, "byteSentTotal", "byteRecvTotal", "byteRcvLossTotal", "byteRetransTotal"),
-        *_fields(ctypes.c_uint64, "byteSndDropTotal", "byteRcvDropTotal", "byteRcvUndecryptTotal"),
-        *_fields(ctypes.c_int64, "pktSent", "pktRecv"),
-        *_fields(ctypes.c_int, "pktSndLoss", "pktRcvLoss", "pktRetrans", "pktRcvRetrans", "pktSentACK"),
-        *_fields(ctypes.c_int, "pktRecvACK", "pktSentNAK", "pktRecvNAK"),
-        *_fields(ctypes.c_double, "mbpsSendRate", "mbpsRecvRate"),
-        *_fields(ctypes.c_int64, "usSndDuration"),
-        *_fields(ctypes.c_int, "pktReorderDistance"),
-        *_fields(ctypes.c_double, "pktRcvAvgBelatedTime"),
-        *_fields(ctypes.c_int64, "pktRcvBelated"),
-        *_fields(ctypes.c_int, "pktSndDrop", "pktRcvDrop", "pktRcvUndecrypt"),
-        *_fields(ctypes.c_uint64, "byteSent", "byteRecv", "byteRcvLoss", "byteRetrans"),
-        *_fields(ctypes.c_uint64, "byteSndDrop", "byteRcvDrop", "byteRcvUndecrypt"),
-        *_fields(ctypes.c_double, "usPktSndPeriod"),
-        *_fields(ctypes.c_int, "pktFlowWindow", "pktCongestionWindow", "pktFlightSize"),
-        *_fields(ctypes.c_double, "msRTT", "mbpsBandwidth"),
-        *_fields(ctypes.c_int, "byteAvailSndBuf", "byteAvailRcvBuf"),
-        *_fields(ctypes.c_double, "mbpsMaxBW"),
-        *_fields(ctypes.c_int, "byteMSS", "pktSndBuf", "byteSndBuf", "msSndBuf", "msSndTsbPdDelay"),
-        *_fields(ctypes.c_int, "pktRcvBuf", "byteRcvBuf", "msRcvBuf", "msRcvTsbPdDelay"),
-    )

@@ -14,10 +14,11 @@ from skyriver.services.live.stations.events import Ended, EndReason
 from skyriver.services.live.stations.publishing import Publishing
 from skyriver.services.live.stations.reception import BUSY, SHUTTING_DOWN, Reception
 from skyriver.services.live.stations.srt import library as srt
-from skyriver.services.live.stations.srt.library import Entry, Library, LinkStatistics, Offer
+from skyriver.services.live.stations.srt.library import Entry, Library, Offer
 from skyriver.services.live.stations.srt.limits import Limits
 from skyriver.services.live.stations.srt.receiver import Harvest, Receiver
 from skyriver.services.live.stations.srt.session import Session
+from skyriver.services.live.stations.srt.statistics import LinkStatistics
 from skyriver.services.live.stations.srt.streamid import read_stream_id
 
 _SWEEP_S = 0.25  # how late a time-out may be noticed

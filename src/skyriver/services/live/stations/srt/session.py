@@ -11,8 +11,8 @@ from skyriver.services.live.stations.errors import DamagedMedia, UnsupportedMedi
 from skyriver.services.live.stations.events import Ended, EndReason
 from skyriver.services.live.stations.mpegts import TsReader
 from skyriver.services.live.stations.publishing import Publishing
-from skyriver.services.live.stations.srt.library import LinkStatistics
 from skyriver.services.live.stations.srt.limits import Limits
+from skyriver.services.live.stations.srt.statistics import LinkStatistics
 
 _NO_MEDIA = "No picture or sound was found within {:g} s. Send an MPEG transport stream (ffmpeg: -f mpegts)."
 
