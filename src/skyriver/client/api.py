@@ -18,8 +18,10 @@ from skyriver.client.models import (
     Alarm,
     Answer,
     ApiKey,
+    CaptionTrack,
     Channel,
     ChannelCreated,
+    Cue,
     Destination,
     Drill,
     Health,
@@ -118,6 +120,26 @@ class Client:
     async def rotate_stream_key(self, channel: str, key_id: str) -> StreamKey:
         """Replace a key: the old one ends at once. Never retried: a lost answer's secret would be lost with it."""
         return await self._one(StreamKey, "POST", f"{_channel(channel)}/stream-keys/{quote(key_id, safe='')}/rotate")
+
+    # --- captions --------------------------------------------------------------------------------------------------
+
+    def caption_tracks(self, channel: str) -> AsyncIterator[CaptionTrack]:
+        return self._pages(CaptionTrack, f"{_channel(channel)}/captions")
+
+    async def set_caption_track(self, channel: str, language: str, label: str = "") -> CaptionTrack:
+        """Have captions in a language on offer, or rename them."""
+        return await self._one(CaptionTrack, "PUT", _captions(channel, language), body={"label": label})
+
+    async def remove_caption_track(self, channel: str, language: str) -> None:
+        await self._transport.request("DELETE", _captions(channel, language))
+
+    async def send_cue(
+        self, channel: str, language: str, text: str, *, start: datetime | None = None, duration_s: float | None = None
+    ) -> Cue:
+        """Show a line to the viewers of a show. Never retried: a line that comes seconds late is of no use."""
+        fields = {"language": language, "text": text, "duration_s": duration_s}
+        fields["start"] = start.isoformat() if start else None
+        return await self._one(Cue, "POST", f"{_channel(channel)}/captions", body=_given(fields))
 
     # --- recordings ------------------------------------------------------------------------------------------------
 
@@ -315,6 +337,10 @@ class Client:
 
 def _channel(name: str) -> str:
     return f"/v1/channels/{quote(name, safe='')}"
+
+
+def _captions(channel: str, language: str) -> str:
+    return f"{_channel(channel)}/captions/{quote(language, safe='')}"
 
 
 def _webhook(webhook_id: str) -> str:

@@ -82,6 +82,22 @@ class Channel(Answer):
     renditions: tuple[Rendition, ...] = ()
 
 
+class CaptionTrack(Answer):
+    """A language that a channel has captions in."""
+
+    language: str
+    label: str = ""
+
+
+class Cue(Answer):
+    """A caption that was sent; send the same `start` again to correct it."""
+
+    language: str
+    text: str
+    start: datetime
+    end: datetime
+
+
 class ChannelCreated(Answer):
     """A new channel and its first stream key, which is never shown again."""
 

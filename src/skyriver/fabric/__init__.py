@@ -3,7 +3,7 @@
 Broadcasts live in spaces; a space is the unit of isolation. Origins own broadcasts, edges fill from origins.
 """
 
-from skyriver.fabric.hang import AudioTrack, Catalog, VideoTrack
+from skyriver.fabric.hang import AudioTrack, CaptionTrack, Catalog, VideoTrack
 from skyriver.fabric.moq import Endpoint
 from skyriver.fabric.numbering import SLOT_US, TICK_US, group_of, slot_of
 from skyriver.fabric.publisher import Broadcast, MediaTrack, Publisher
@@ -14,6 +14,7 @@ __all__ = [
     "TICK_US",
     "AudioTrack",
     "Broadcast",
+    "CaptionTrack",
     "Catalog",
     "Endpoint",
     "MediaFrame",

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from skyriver.kernel.errors import InvalidInput
 
 CATALOG_TRACK = "catalog.hang"  # the library keeps `catalog.json` of every broadcast for its own importers
 CATALOG_PRIORITY, AUDIO_PRIORITY, VIDEO_PRIORITY = 100, 80, 60  # speech before picture, as the library's own tracks
+CAPTIONS_PRIORITY = 70  # a few bytes that stand for speech
 MAX_CATALOG_BYTES = 256 * 1024
 
 
@@ -49,12 +50,21 @@ class AudioTrack:
 
 
 @dataclass(frozen=True)
+class CaptionTrack:
+    """One language of captions in a catalog; `language` is BCP 47. Its frames are written by whoever captions."""
+
+    language: str
+    label: str = ""
+
+
+@dataclass(frozen=True)
 class Catalog:
     """What a broadcast offers: renditions by track name, and application sections kept as they came."""
 
     video: Mapping[str, VideoTrack] = field(default_factory=dict)
     audio: Mapping[str, AudioTrack] = field(default_factory=dict)
     sections: Mapping[str, Any] = field(default_factory=dict)
+    captions: Mapping[str, CaptionTrack] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """The document as players expect it."""
@@ -63,6 +73,8 @@ class Catalog:
             document["video"] = {"renditions": {name: _video_json(track) for name, track in self.video.items()}}
         if self.audio:
             document["audio"] = {"renditions": {name: _audio_json(track) for name, track in self.audio.items()}}
+        if self.captions:
+            document["captions"] = {"renditions": {name: asdict(track) for name, track in self.captions.items()}}
         return json.dumps(document, separators=(",", ":")).encode()
 
     @classmethod
@@ -78,10 +90,11 @@ class Catalog:
             document = json.loads(payload)
             video = {_name(n): _video(v) for n, v in document.get("video", {}).get("renditions", {}).items()}
             audio = {_name(n): _audio(a) for n, a in document.get("audio", {}).get("renditions", {}).items()}
-            sections = {k: v for k, v in document.items() if k not in ("video", "audio")}
+            captions = {_name(n): _captions(c) for n, c in document.get("captions", {}).get("renditions", {}).items()}
+            sections = {k: v for k, v in document.items() if k not in ("video", "audio", "captions")}
         except (ValueError, ArithmeticError, RecursionError, AttributeError, KeyError, TypeError) as error:
             raise InvalidInput(f"A broadcast's catalog could not be read: {error!r}.") from error
-        return cls(video, audio, sections)
+        return cls(video, audio, sections, captions)
 
 
 def _name(name: str) -> str:
@@ -132,6 +145,10 @@ def _audio(entry: Mapping[str, Any]) -> AudioTrack:
         bitrate_bps=entry.get("bitrate"),
         label=entry.get("label"),
     )
+
+
+def _captions(entry: Mapping[str, Any]) -> CaptionTrack:
+    return CaptionTrack(str(entry.get("language") or ""), str(entry.get("label") or ""))
 
 
 def encode_frame(payload: bytes, pts_us: int) -> bytes:

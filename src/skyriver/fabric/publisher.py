@@ -69,6 +69,7 @@ class Broadcast:
         self._clock = MediaClock()
         self._video: dict[str, hang.VideoTrack] = {}
         self._audio: dict[str, hang.AudioTrack] = {}
+        self._captions: dict[str, hang.CaptionTrack] = {}
         self._tracks: dict[str, MediaTrack] = {}
         info = moq.TrackInfo(priority=hang.CATALOG_PRIORITY, timescale=1_000_000)
         self._catalog = producer.publish_track(hang.CATALOG_TRACK, info)
@@ -85,10 +86,16 @@ class Broadcast:
         self._audio[name] = track
         return self._media(name, hang.AUDIO_PRIORITY)
 
+    def captions(self, name: str, track: hang.CaptionTrack) -> MediaTrack:
+        """Add (or describe anew) a track of captions."""
+        self._captions[name] = track
+        return self._media(name, hang.CAPTIONS_PRIORITY)
+
     def remove(self, name: str) -> None:
         """Take a track out of the catalog; what is in flight is still delivered."""
         self._video.pop(name, None)
         self._audio.pop(name, None)
+        self._captions.pop(name, None)
         self._write_catalog()
 
     def announce(self, *, cost: int = 0) -> None:
@@ -106,7 +113,7 @@ class Broadcast:
     @property
     def catalog(self) -> hang.Catalog:
         """What is offered now."""
-        return hang.Catalog(dict(self._video), dict(self._audio))
+        return hang.Catalog(dict(self._video), dict(self._audio), captions=dict(self._captions))
 
     def _media(self, name: str, priority: int) -> MediaTrack:
         if name not in self._tracks:

@@ -134,6 +134,10 @@ CASES: dict[tuple[str, str], Case] = {
     ("GET", "/v1/channels/{id_or_slug}"): Case("viewer", names=True),
     ("PATCH", "/v1/channels/{id_or_slug}"): Case("member", names=True, body={"public": True, "name": "Stolen"}),
     ("DELETE", "/v1/channels/{id_or_slug}"): Case("member", names=True),
+    ("GET", "/v1/channels/{id_or_slug}/captions"): Case("viewer", names=True),
+    ("PUT", "/v1/channels/{id_or_slug}/captions/{language}"): Case("member", names=True, body={"label": "Mine"}),
+    ("DELETE", "/v1/channels/{id_or_slug}/captions/{language}"): Case("member", names=True),
+    ("POST", "/v1/channels/{id_or_slug}/captions"): Case("member", names=True, body={"language": "en", "text": "Hi"}),
     ("GET", "/v1/channels/{id_or_slug}/stream-keys"): Case("member", names=True),
     ("POST", "/v1/channels/{id_or_slug}/stream-keys"): Case("member", names=True, body={"name": "mine"}),
     ("POST", "/v1/channels/{id_or_slug}/stream-keys/{key_id}/rotate"): Case("member", names=True),
@@ -208,6 +212,8 @@ async def furnish(cloud: Cloud) -> Things:
     stream_key = await owner.post(f"/v1/channels/{channel_id}/stream-keys", json={"name": NAME})
     assert stream_key.status_code == 201
     told = await _furnish_alarm_and_webhook(cloud, owner) | await _furnish_ticket(cloud, channel_id)
+    captions = await owner.put(f"/v1/channels/{channel_id}/captions/en", json={"label": NAME})
+    assert captions.status_code == 200
     told |= await _furnish_recording(cloud, channel_id) | await _furnish_relays(owner, channel_id)
     return Things(
         parameters={
@@ -297,6 +303,7 @@ def address(template: str, things: Things) -> str:
         ticket_id=ids["ticket_id"],
         destination_id=ids["destination_id"],
         recording_id=ids["recording_id"],
+        language="en",
         workload_id="wl_0000000000000000",
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -105,6 +105,7 @@ class HandCloud:
     nodes: tuple[ObservedNode, ...] = ()
     plans: int = 0
     killed: list[str] = field(default_factory=list)
+    told: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     events: WorkloadEvents = field(default_factory=lambda: WorkloadEvents("live.station"))
 
     @property
@@ -125,6 +126,9 @@ class HandCloud:
         killed = self.observed.workload_by_id(workload_id)
         assert killed is not None
         return killed
+
+    async def tell(self, workload_id: str, command: Mapping[str, Any]) -> None:
+        self.told.append((workload_id, command))
 
     def listening(self, kind: str) -> AbstractContextManager[WorkloadEvents]:
         if kind != self.events.kind:

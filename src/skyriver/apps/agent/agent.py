@@ -29,6 +29,8 @@ log = logging.getLogger("skyriver.agent")
 
 LAST_USAGE_S = 3.0  # a stop does not wait longer for the bus; what is left is sent after the next start
 _SIGNALS = {"KILL": signal.SIGKILL, "TERM": signal.SIGTERM}
+AGENTS_OWN = frozenset({"spec", "drain", "leave", "keys", "deny"})
+"""What a workload hears from its agent alone, see `kernel.child`."""
 
 
 class Agent:
@@ -178,6 +180,8 @@ class Node:
         try:
             command = json.loads(message.payload)
             if command["cmd"] != "kill":
+            if command["cmd"] == "tell":
+                return self._tell(str(command["workload_id"]), dict(command["command"]))
                 return {"ok": False, "error": f"the agent knows no command {command['cmd']!r}"}
             workload_id, number = str(command["workload_id"]), _SIGNALS[command.get("signal", "KILL")]
         except (ValueError, KeyError, TypeError) as error:
@@ -189,6 +193,13 @@ class Node:
         return {"ok": True, "pid": pid}
 
     async def _send_last_usage(self) -> None:
+    def _tell(self, workload_id: str, command: dict[str, Any]) -> dict[str, Any]:
+        if command["cmd"] in AGENTS_OWN:
+            return {"ok": False, "error": f"only its agent tells a workload {command['cmd']!r}"}
+        if not self._supervisor.tell(workload_id, command):
+            return {"ok": False, "error": "it has no process at this moment"}
+        return {"ok": True}
+
         try:
             async with asyncio.timeout(LAST_USAGE_S):
                 await self._spool.flush()

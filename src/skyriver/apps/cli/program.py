@@ -12,6 +12,7 @@ from skyriver.apps.cli import exits
 from skyriver.apps.cli.commands import (
     alarms,
     bench,
+    captions,
     channels,
     cloud,
     doctor,
@@ -59,6 +60,7 @@ for module in (cloud, push, watch, drill, bench, doctor):
 app.add_typer(channels.app, name="channel")
 app.add_typer(alarms.app, name="alarms")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(captions.app, name="caption")
 channels.app.add_typer(relaying.pulls, name="pull")
 app.add_typer(relaying.destinations, name="destination")
 app.add_typer(recordings.app, name="recording")

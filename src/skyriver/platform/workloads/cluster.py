@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Literal
@@ -42,7 +42,7 @@ class NoEdge(NotReady):
 
 
 class Cluster:
-    """Reads: `observed`, `edges_for`, `overview`. Changes: `kick`, `kill`, `deny`. Hears: `listening`."""
+    """Reads: `observed`, `edges_for`, `overview`. Changes: `kick`, `kill`, `tell`, `deny`. Hears: `listening`."""
 
     def __init__(
         self,
@@ -129,6 +129,27 @@ class Cluster:
             message=f"{workload.name} was killed on request.",
         )
         return workload
+
+    async def tell(self, workload_id: str, command: Mapping[str, Any]) -> None:
+        """Have a workload's process told something of its own kind, at once. Nothing repeats it: a process that starts
+        later has not heard it.
+
+        Raises:
+            NoSuchWorkload: there is none with this id.
+            NobodyAnswered, BusDown: its node cannot be told now.
+            WorldBroke: the agent has no such process.
+        """
+        workload = self.observed.workload_by_id(workload_id)
+        if workload is None:
+            raise NoSuchWorkload(workload_id)
+        request = json.dumps({"cmd": "tell", "workload_id": workload_id, "command": command}).encode()
+        answer = json.loads(await self._bus.request(f"sky.cmd.{workload.node_id}", request, timeout=COMMAND_TIMEOUT_S))
+        if not answer.get("ok"):
+            raise WorldBroke(
+                f"Telling {workload.name} something failed: {answer.get('error', 'its node did not say why')}.",
+                hint="It may be starting; try again in a second.",
+                code="not_told",
+            )
 
     async def deny(self, jti: str, expires_at: datetime, reason: str) -> None:
         """Revoke a grant: relays end its sessions at once, and refuse it from then on."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import Any, Protocol
 
 from skyriver.kernel.errors import NotReady
 from skyriver.platform.dispatch import RankedEdge, Viewer
@@ -34,6 +34,10 @@ class Cloud(Protocol):
         """Kill a workload's process for real (SIGKILL), through the agent that runs it."""
         ...
 
+    async def tell(self, workload_id: str, command: Mapping[str, Any]) -> None:
+        """Have a workload's process told something of its own kind, at once, through the agent that runs it."""
+        ...
+
     def listening(self, kind: str) -> AbstractContextManager[WorkloadEvents]:
         """Events of all workloads of a kind, while the block lasts."""
         ...
@@ -58,6 +62,9 @@ class NoCloud:
 
     async def kill(self, workload_id: str) -> ObservedWorkload:
         raise NotReady(f"Tried to kill the workload {workload_id}, but this process is not connected to any node.")
+
+    async def tell(self, workload_id: str, command: Mapping[str, Any]) -> None:
+        raise NotReady(f"Tried to tell the workload {workload_id}, but this process is not connected to any node.")
 
     def listening(self, kind: str) -> AbstractContextManager[WorkloadEvents]:
         return nullcontext(WorkloadEvents(kind))

@@ -24,6 +24,8 @@ from skyriver.platform.web import EventHub
 from skyriver.platform.workloads.hearing import WorkloadEvent
 from skyriver.platform.workloads.model import ObservedNode
 from skyriver.services.live.allowance import Allowance
+from skyriver.services.live.captions.errors import CaptionedTooOften
+from skyriver.services.live.captions.model import CUES_BURST, CUES_PER_S
 from skyriver.services.live.cloud import Cloud
 from skyriver.services.live.intents import STATION, TRANSCODER, IngestUrls, backup_node, home_node, ingest_urls
 from skyriver.services.live.life import hold_of
@@ -51,6 +53,7 @@ class Live:
         self.cloud = cloud
         self.settings = settings
         self.allowance = Allowance()
+        self.caption_allowance = Allowance(burst=CUES_BURST, per_s=CUES_PER_S, refusal=CaptionedTooOften)
         self.picture_turn = asyncio.Lock()
         """Whoever decodes a picture of a stranger's holds it: one takes up to 320 MB for a moment."""
         self._now = now

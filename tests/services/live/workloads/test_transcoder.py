@@ -11,8 +11,20 @@ from typing import Any
 
 from av.video.frame import VideoFrame
 
-from skyriver.fabric import SLOT_US, TICK_US, AudioTrack, Endpoint, MediaFrame, Publisher, VideoTrack, group_of, slot_of
+from skyriver.fabric import (
+    SLOT_US,
+    TICK_US,
+    AudioTrack,
+    CaptionTrack,
+    Endpoint,
+    MediaFrame,
+    Publisher,
+    VideoTrack,
+    group_of,
+    slot_of,
+)
 from skyriver.kernel.clock import MediaClock
+from skyriver.services.live.captions.model import decode_cues
 from skyriver.services.live.intents import profile_spec
 from skyriver.services.live.media.avc import avc3_codec
 from skyriver.services.live.media.groups import AudioCutter, GroupCutter
@@ -252,3 +264,44 @@ async def test_it_follows_relays_that_have_moved_without_a_restart(tmp_path: Pat
             child.tell("spec", spec=spec(other.endpoint))
             assert aligned(await watcher.take("180p", 5))
     assert [e for e in child.events if e["event"] == "restart_me"] == []
+
+
+def cue_of(text: str, start_us: int, language: str = "en") -> dict[str, Any]:
+    return {"language": language, "label": "", "start_us": start_us, "end_us": start_us + 4_000_000, "text": text}
+
+
+def told(told_us: int) -> dict[str, int]:
+    return {"told_us": told_us, "group": group_of(told_us)}
+
+
+async def test_captions_are_tracks_of_the_broadcast_and_a_successor_goes_on_in_them(tmp_path: Path) -> None:
+    async with (
+        running_relay(tmp_path) as relay,
+        src(relay.endpoint) as begin_us,
+        watching(relay.endpoint, "live") as watcher,
+    ):
+        offered = spec(relay.endpoint) | {"captions": [{"language": "en", "label": "English"}]}
+        async with running_process("live.transcoder", offered, tmp_path) as first:
+            await first.says("ready")
+            assert (await watcher.catalog()).captions == {"captions-en": CaptionTrack("en", "English")}
+            frames = []
+            for told_us, cue in (
+                (0, cue_of("Good evening.", begin_us)),
+                (1, cue_of("Good evening, all.", begin_us)),
+                (2_000_000, cue_of("Welcome.", begin_us + 2_000_000)),
+            ):
+                first.tell("cue", language="en")  # damaged: costs nothing
+                first.tell("cue", **cue, **told(begin_us + told_us))
+                frames += await watcher.take("captions-en", 1)
+            first.kill()
+        async with running_process("live.transcoder", offered, tmp_path) as second:
+            await second.says("ready")
+            await watcher.take("180p", 30)  # which it writes
+            for each in (cue_of("Back again.", begin_us + 9_000_000), cue_of("你好。", begin_us, language="zh")):
+                second.tell("cue", **each, **told(begin_us + 9_000_000))
+            [after] = await watcher.take("captions-en", 1)
+            [other] = await watcher.take("captions-zh", 1)
+    assert [frame.group for frame in frames] == [group_of(frame.pts_us) for frame in frames]
+    texts = [[each.text for each in decode_cues(frame.payload)] for frame in (*frames, after, other)]
+    both = ["Good evening, all.", "Welcome."]
+    assert texts == [["Good evening."], ["Good evening, all."], both, ["Back again."], ["你好。"]]

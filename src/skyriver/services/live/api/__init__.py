@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from skyriver.services.live.api import (
+    captions,
     channels,
     delivery,
     drills,
@@ -18,6 +19,7 @@ from skyriver.services.live.api import (
 
 ROUTERS = (
     channels.router,
+    captions.router,
     srt_passphrases.router,
     watching.router,
     delivery.router,

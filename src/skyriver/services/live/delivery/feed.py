@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 from skyriver.fabric import AudioTrack, Catalog, Endpoint, Subscriber, VideoTrack
 from skyriver.kernel.clock import MediaClock
+from skyriver.services.live.captions.model import TRACKS_MAX, decode_cues
 from skyriver.services.live.cmaf import Part, Segmenter, UnsupportedCodec, segmenter_for
+from skyriver.services.live.delivery.captions import CaptionFeed
 from skyriver.services.live.delivery.playlists import Rendition, rendition_rates
 from skyriver.services.live.delivery.ring import TrackRing, Waiter
 from skyriver.services.live.model import BROADCAST
@@ -72,6 +74,7 @@ class ChannelFeed:
         self._fallback = tuple(fallback)
         self._alone_ticks = 0  # in a row, without a relay
         self._subscriber = Subscriber(relays, space, grant, BROADCAST)
+        self.captions: dict[str, CaptionFeed] = {}
         self._clock = clock or MediaClock()
         self._tasks: asyncio.TaskGroup | None = None
         self._waiting: list[Waiter] = []
@@ -88,6 +91,13 @@ class ChannelFeed:
         return [track.ring for other, track in self.tracks.items() if other != name]
 
     @property
+    @property
+    def pace(self) -> TrackRing | None:
+        """The ring whose segments captions keep to: of the sound, which is cut at slots, or of a picture."""
+        sounds = [track for track in self.tracks.values() if isinstance(track.description, AudioTrack)]
+        chosen = next(iter(sounds or self.tracks.values()), None)
+        return chosen.ring if chosen is not None and _has_segment(chosen.ring) else None
+
     def ready(self) -> bool:
         """Whether playlists can be made: every track has a whole segment, or has had the time to get one."""
         whole = [_has_segment(track.ring) for track in self.tracks.values()]
@@ -177,6 +187,7 @@ class ChannelFeed:
             for track in self.tracks.values():
                 track.ring.close()
 
+                    self._take_captions(catalog, tasks)
     def _take(self, catalog: Catalog, tasks: asyncio.TaskGroup) -> None:
         wanted = delivered_tracks(catalog)
         for name in [name for name in self.tracks if name not in wanted]:
@@ -211,6 +222,22 @@ class ChannelFeed:
 
     async def _read(self, name: str, track: Track, segmenter: Segmenter, *, back_us: int, after: int) -> None:
         """Fill a track's ring with what comes of `back_us` ago and later, in segments of numbers above `after`."""
+    def _take_captions(self, catalog: Catalog, tasks: asyncio.TaskGroup) -> None:
+        wanted = {name: track for name, track in list(catalog.captions.items())[:TRACKS_MAX] if _is_name(name)}
+        for name in [name for name in self.captions if name not in wanted]:
+            if (reader := self.captions.pop(name).reader) is not None:
+                reader.cancel()
+        for name, description in wanted.items():
+            if (known := self.captions.get(name)) is not None:
+                known.description = description
+                continue
+            feed = self.captions[name] = CaptionFeed(description)
+            feed.reader = tasks.create_task(self._read_captions(name, feed))
+
+    async def _read_captions(self, name: str, feed: CaptionFeed) -> None:
+        async for frame in self._subscriber.frames(name, back_us=BACK_US):
+            feed.add(decode_cues(frame.payload))
+
         async for frame in self._subscriber.frames(name, back_us=back_us):
             parts = [part for part in segmenter.push(frame) if part.segment > after]
             for part in parts:

@@ -46,16 +46,22 @@ class Rendition:
     init_name: str = ""
 
 
-def multivariant(videos: Sequence[Rendition], audio: Rendition | None) -> str:
-    """The playlist of what there is: a variant for each video track with the sound, or the sound alone."""
+def multivariant(videos: Sequence[Rendition], audio: Rendition | None, captions: Sequence[str] = ()) -> str:
+    """The playlist of what there is: a variant for each video track with the sound, or the sound alone.
+
+    Args:
+        captions: the lines of languages, see `captions.media_line`.
+    """
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     if audio is not None and videos:
         lines.append(
             f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="sound",NAME="Sound",DEFAULT=YES,AUTOSELECT=YES,'
             f'CHANNELS="{audio.channels}",URI="{audio.name}/index.m3u8"'
         )
+    if videos:
+        lines += captions
     for video in videos:
-        lines += [_variant(video, audio), f"{video.name}/index.m3u8"]
+        lines += [_variant(video, audio, captioned=bool(captions)), f"{video.name}/index.m3u8"]
     if audio is not None and not videos:
         lines += [
             f'#EXT-X-STREAM-INF:BANDWIDTH={audio.peak_bps},AVERAGE-BANDWIDTH={audio.average_bps},CODECS="{audio.codec}"',
@@ -64,7 +70,7 @@ def multivariant(videos: Sequence[Rendition], audio: Rendition | None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _variant(video: Rendition, audio: Rendition | None) -> str:
+def _variant(video: Rendition, audio: Rendition | None, *, captioned: bool) -> str:
     peak_bps = video.peak_bps + (audio.peak_bps if audio else 0)
     average_bps = video.average_bps + (audio.average_bps if audio else 0)
     codecs = video.codec if audio is None else f"{video.codec},{audio.codec}"
@@ -75,6 +81,8 @@ def _variant(video: Rendition, audio: Rendition | None) -> str:
     fields.append("VIDEO-RANGE=SDR")
     if audio is not None:
         fields.append('AUDIO="sound"')
+    if captioned:
+        fields.append('SUBTITLES="captions"')
     fields.append("CLOSED-CAPTIONS=NONE")
     return f"#EXT-X-STREAM-INF:{','.join(fields)}"
 
@@ -107,7 +115,7 @@ def media_playlist(ring: TrackRing, others: Iterable[TrackRing] = (), *, skip: b
     init = listed[skipped - 1].init if skipped else None
     for place, segment in enumerate(listed[skipped:], skipped):
         if segment.missing and place:
-            lines += _gaps(listed[place - 1], segment)
+            lines += gaps(listed[place - 1], segment)
         if segment.init is not init and segment.init != init:
             lines.append(f'#EXT-X-MAP:URI="{segment.init.name}"')
         init = segment.init
@@ -120,6 +128,17 @@ def media_playlist(ring: TrackRing, others: Iterable[TrackRing] = (), *, skip: b
         lines.append(f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{ring.pending[0]}.{ring.pending[1]}.m4s"')
     lines += [_report(other) for other in others if other.segments]
     return "\n".join(lines) + "\n"
+
+
+def gaps(before: Segment, after: Segment, name: str = "gap.m4s") -> list[str]:
+    """The lines of what is missing between two segments."""
+    from_us = before.start_us + before.duration_us
+    step_us = (after.start_us - from_us) / after.missing
+    lines = []
+    for n in range(after.missing):
+        lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{date_time(round(from_us + n * step_us))}")
+        lines += ["#EXT-X-GAP", f"#EXTINF:{step_us / 1e6:.6f},", name]
+    return lines
 
 
 def target_duration_s(ring: TrackRing) -> int:
@@ -141,16 +160,6 @@ def rendition_rates(ring: TrackRing, stated_bps: int) -> tuple[int, int]:
     total_us = sum(segment.duration_us for segment in complete)
     average_bps = sum(segment.size_bytes for segment in complete) * 8e6 / total_us
     return ceil(peak_bps * _LIVE_PEAK_MARGIN), ceil(average_bps)
-
-
-def _gaps(before: Segment, after: Segment) -> list[str]:
-    from_us = before.start_us + before.duration_us
-    step_us = (after.start_us - from_us) / after.missing
-    lines = []
-    for n in range(after.missing):
-        lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{date_time(round(from_us + n * step_us))}")
-        lines += ["#EXT-X-GAP", f"#EXTINF:{step_us / 1e6:.6f},", "gap.m4s"]
-    return lines
 
 
 def _parts(segment: Segment) -> list[str]:

@@ -7,6 +7,7 @@
     /hls/<grant>/<channel>/<track>/<slot>.m4s            segment
     /hls/<grant>/<channel>/<track>/t<start, µs>.m4s      the same segment, as DASH names it
     /hls/<grant>/<channel>/<track>/<slot>.<part>.m4s     part
+    /hls/<grant>/<channel>/captions-<language>/...       playlist and segments (<slot>.vtt) of captions
     /vod/<grant>/<recording>/...                         a recording, see `recorded`
     /health
 
@@ -24,7 +25,8 @@ from weakref import WeakKeyDictionary
 from skyriver.fabric import SLOT_US, TICK_US
 from skyriver.kernel.clock import monotonic_s, utc_now
 from skyriver.kernel.errors import SkyriverError
-from skyriver.services.live.delivery import manifest, playlists
+from skyriver.services.live.delivery import captions, manifest, playlists
+from skyriver.services.live.delivery.captions import CaptionFeed
 from skyriver.services.live.delivery.connection import Connection, Later
 from skyriver.services.live.delivery.feed import ChannelFeed
 from skyriver.services.live.delivery.http import (
@@ -147,7 +149,8 @@ class Routes:
             if not videos and audio is None:
                 return _NOT_LIVE
             if name == "index.m3u8":
-                text = playlists.multivariant(videos, audio)
+                lines = [captions.media_line(name, one.description) for name, one in feed.captions.items()]
+                text = playlists.multivariant(videos, audio, lines)
                 return respond(request, _fresh(text, playlists.CONTENT_TYPE))
             # One whose keyframes open no slots does not change places with the others.
             videos = [video for video in videos if _opens_slots(feed.ring(video.name))] or videos
@@ -181,6 +184,8 @@ class Routes:
     def _track(
         self, request: Request, connection: Connection, session: Session, feed: ChannelFeed, track: str, name: str
     ) -> Response | Later:
+        if track in feed.captions:
+            return self._captions(request, connection, session, feed, feed.captions[track], name)
         ring = feed.ring(track)
         if name == "index.m3u8":
             if ring is None or not ring.segments or not feed.ready:
@@ -244,6 +249,36 @@ class Routes:
             session,
             lambda found: connection.answer(self._playlist(request, feed, ring) if found else _LATE),
         )
+
+    def _captions(
+        self,
+        request: Request,
+        connection: Connection,
+        session: Session,
+        feed: ChannelFeed,
+        track: CaptionFeed,
+        name: str,
+    ) -> Response | Later:
+        ring = feed.pace
+        if ring is None:
+            return _LATE
+        if name != "index.m3u8":
+            number = name.removesuffix(".vtt")
+            segment = ring.segment(int(number)) if number != name and _is_number(number) else None
+            if segment is None or not segment.complete:
+                return _GONE
+            text = captions.segment_text(track.cues.values(), segment.start_us, segment.start_us + segment.duration_us)
+            return respond(request, _fresh(text, captions.SEGMENT_TYPE))
+        asked = _directives(request.query)
+        if asked is None or (asked[0] is not None and asked[0] > ring.segments[-1].sequence + MAX_AHEAD_SEGMENTS):
+            return _BAD_QUERY
+
+        def answer() -> Response:
+            return respond(request, _fresh(captions.media_playlist(ring), playlists.CONTENT_TYPE))
+
+        if asked[0] is None or ring.has(key := PlaylistKey(asked[0], None)):
+            return answer()
+        return self._block(ring, key, session, lambda found: connection.answer(answer() if found else _LATE))
 
     def _block(self, ring: TrackRing, key: Key, session: Session, wake: Callable[[bool], None]) -> Response | Later:
         if session.waiting >= MAX_WAITING_PER_SESSION:

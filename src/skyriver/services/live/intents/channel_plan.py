@@ -23,6 +23,7 @@ from skyriver.services.live.model import (
 )
 from skyriver.services.live.records import (
     ChannelRecord,
+    CaptionTrackRecord,
     DetectorSettingsRecord,
     FeederRecord,
     InputRecord,
@@ -86,6 +87,8 @@ class ChannelPlan:
     detectors: Mapping[str, Any] = field(default_factory=dict)
 
     def wants_transcoder(self, now: datetime) -> bool:
+    captions: tuple[tuple[str, str], ...] = ()
+    """Languages of captions, and what viewers read in their menus."""
         presences = [plan.presence for plan in self.inputs.values() if plan.presence is not None]
         return is_wanted(presences, hold_of(self.switch.slate_minutes), now)
 
@@ -134,6 +137,9 @@ async def read_plans(
     detectors = {row.channel_id: row.settings for row in await session.scalars(select(DetectorSettingsRecord))}
     tickets: dict[str, list[tuple[str, str]]] = {}
     unexpired = select(PublishTicketRecord).where(PublishTicketRecord.expires_at > utc_now())
+    captions: dict[str, list[tuple[str, str]]] = {}
+    for track in await session.scalars(select(CaptionTrackRecord)):
+        captions.setdefault(track.channel_id, []).append((track.language, track.label))
     for ticket in await session.scalars(unexpired):
         tickets.setdefault(ticket.channel_id, []).append((ticket.id, ticket.input))
     channels = (await session.scalars(select(ChannelRecord).order_by(ChannelRecord.id))).all()
@@ -161,3 +167,4 @@ async def read_plans(
         )
         for channel in channels
     ]
+            captions=tuple(sorted(captions.get(channel.id, ()))),

@@ -69,6 +69,7 @@ def _transcoder(
         "adaptive_quality": channel.adaptive_quality,
         "loudness_lufs": channel.loudness_lufs,
         # The standby sees the same pictures: one pair of eyes is enough.
+        "captions": [{"language": language, "label": label} for language, label in channel.captions],
         "detectors": {**channel.detectors, **({"enabled": False} if cost else {})},
     }
     return WorkloadIntent(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from skyriver.fabric import AudioTrack, Broadcast, MediaTrack, VideoTrack
+from skyriver.fabric import AudioTrack, Broadcast, CaptionTrack, MediaTrack, VideoTrack
 from skyriver.kernel.clock import MediaClock
 from skyriver.services.live.media.flow import Flow
 
@@ -70,3 +70,7 @@ class LiveBroadcast:
     def _announce_if_whole(self) -> None:
         if self._expected and self._expected <= set(self._tracks):
             self.announce()
+    def captions(self, name: str, track: CaptionTrack) -> MediaTrack:
+        """A track of captions, or another name for it. It is never waited for."""
+        return self._broadcast.captions(name, track)
+

@@ -38,6 +38,8 @@ class TranscoderSpec:
     look: SlateLook = field(default_factory=SlateLook)
     cost: int = 0
     """Of the broadcast: of several transcoders of a channel the cheapest is heard."""
+    captions: tuple[tuple[str, str], ...] = ()
+    """Languages, and what viewers read in their menus."""
 
     @classmethod
     def parse(cls, spec: dict[str, Any]) -> TranscoderSpec:
@@ -62,6 +64,7 @@ class TranscoderSpec:
             cost=int(spec.get("cost", 0)),
         )
 
+            captions=tuple((str(one["language"]), str(one["label"])) for one in spec.get("captions", ())),
     def needs_restart(self, new: TranscoderSpec) -> bool:
         """Whether `new` asks for another ladder or space; new grants and relays are taken over while running."""
 
