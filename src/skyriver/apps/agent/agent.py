@@ -28,9 +28,9 @@ from skyriver.kernel.errors import InvalidInput, SkyriverError, WorldBroke
 log = logging.getLogger("skyriver.agent")
 
 LAST_USAGE_S = 3.0  # a stop does not wait longer for the bus; what is left is sent after the next start
-_SIGNALS = {"KILL": signal.SIGKILL, "TERM": signal.SIGTERM}
 AGENTS_OWN = frozenset({"spec", "drain", "leave", "keys", "deny"})
 """What a workload hears from its agent alone, see `kernel.child`."""
+_SIGNALS = {"KILL": signal.SIGKILL, "TERM": signal.SIGTERM}
 
 
 class Agent:
@@ -179,9 +179,9 @@ class Node:
     def _carry_out(self, message: Message) -> dict[str, Any]:
         try:
             command = json.loads(message.payload)
-            if command["cmd"] != "kill":
             if command["cmd"] == "tell":
                 return self._tell(str(command["workload_id"]), dict(command["command"]))
+            if command["cmd"] != "kill":
                 return {"ok": False, "error": f"the agent knows no command {command['cmd']!r}"}
             workload_id, number = str(command["workload_id"]), _SIGNALS[command.get("signal", "KILL")]
         except (ValueError, KeyError, TypeError) as error:
@@ -192,7 +192,6 @@ class Node:
         log.warning("Killed %s (pid %d) on request.", workload_id, pid)
         return {"ok": True, "pid": pid}
 
-    async def _send_last_usage(self) -> None:
     def _tell(self, workload_id: str, command: dict[str, Any]) -> dict[str, Any]:
         if command["cmd"] in AGENTS_OWN:
             return {"ok": False, "error": f"only its agent tells a workload {command['cmd']!r}"}
@@ -200,6 +199,7 @@ class Node:
             return {"ok": False, "error": "it has no process at this moment"}
         return {"ok": True}
 
+    async def _send_last_usage(self) -> None:
         try:
             async with asyncio.timeout(LAST_USAGE_S):
                 await self._spool.flush()

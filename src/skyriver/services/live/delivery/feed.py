@@ -69,12 +69,12 @@ class ChannelFeed:
         self.channel_id = channel_id
         self.space = space
         self.tracks: dict[str, Track] = {}
+        self.captions: dict[str, CaptionFeed] = {}
         self.asked_at_s = 0.0
         self._relays = tuple(relays)
         self._fallback = tuple(fallback)
         self._alone_ticks = 0  # in a row, without a relay
         self._subscriber = Subscriber(relays, space, grant, BROADCAST)
-        self.captions: dict[str, CaptionFeed] = {}
         self._clock = clock or MediaClock()
         self._tasks: asyncio.TaskGroup | None = None
         self._waiting: list[Waiter] = []
@@ -86,11 +86,6 @@ class ChannelFeed:
         track = self.tracks.get(name)
         return track.ring if track else None
 
-    def others(self, name: str) -> list[TrackRing]:
-        """The rings beside this one, for rendition reports."""
-        return [track.ring for other, track in self.tracks.items() if other != name]
-
-    @property
     @property
     def pace(self) -> TrackRing | None:
         """The ring whose segments captions keep to: of the sound, which is cut at slots, or of a picture."""
@@ -98,6 +93,11 @@ class ChannelFeed:
         chosen = next(iter(sounds or self.tracks.values()), None)
         return chosen.ring if chosen is not None and _has_segment(chosen.ring) else None
 
+    def others(self, name: str) -> list[TrackRing]:
+        """The rings beside this one, for rendition reports."""
+        return [track.ring for other, track in self.tracks.items() if other != name]
+
+    @property
     def ready(self) -> bool:
         """Whether playlists can be made: every track has a whole segment, or has had the time to get one."""
         whole = [_has_segment(track.ring) for track in self.tracks.values()]
@@ -180,6 +180,7 @@ class ChannelFeed:
                 tasks.create_task(self._subscriber.run())
                 async for catalog in self._subscriber.catalogs():
                     self._take(catalog, tasks)
+                    self._take_captions(catalog, tasks)
         finally:
             waiting, self._waiting = self._waiting, []
             for waiter in waiting:
@@ -187,7 +188,6 @@ class ChannelFeed:
             for track in self.tracks.values():
                 track.ring.close()
 
-                    self._take_captions(catalog, tasks)
     def _take(self, catalog: Catalog, tasks: asyncio.TaskGroup) -> None:
         wanted = delivered_tracks(catalog)
         for name in [name for name in self.tracks if name not in wanted]:
@@ -215,13 +215,6 @@ class ChannelFeed:
         if self.tracks and self._described_at_s is None:
             self._described_at_s = asyncio.get_running_loop().time()
 
-    def _stop(self, track: Track) -> None:
-        if track.reader is not None:
-            track.reader.cancel()
-        track.ring.close()
-
-    async def _read(self, name: str, track: Track, segmenter: Segmenter, *, back_us: int, after: int) -> None:
-        """Fill a track's ring with what comes of `back_us` ago and later, in segments of numbers above `after`."""
     def _take_captions(self, catalog: Catalog, tasks: asyncio.TaskGroup) -> None:
         wanted = {name: track for name, track in list(catalog.captions.items())[:TRACKS_MAX] if _is_name(name)}
         for name in [name for name in self.captions if name not in wanted]:
@@ -238,6 +231,13 @@ class ChannelFeed:
         async for frame in self._subscriber.frames(name, back_us=BACK_US):
             feed.add(decode_cues(frame.payload))
 
+    def _stop(self, track: Track) -> None:
+        if track.reader is not None:
+            track.reader.cancel()
+        track.ring.close()
+
+    async def _read(self, name: str, track: Track, segmenter: Segmenter, *, back_us: int, after: int) -> None:
+        """Fill a track's ring with what comes of `back_us` ago and later, in segments of numbers above `after`."""
         async for frame in self._subscriber.frames(name, back_us=back_us):
             parts = [part for part in segmenter.push(frame) if part.segment > after]
             for part in parts:

@@ -22,8 +22,8 @@ from skyriver.services.live.model import (
     Takeover,
 )
 from skyriver.services.live.records import (
-    ChannelRecord,
     CaptionTrackRecord,
+    ChannelRecord,
     DetectorSettingsRecord,
     FeederRecord,
     InputRecord,
@@ -85,10 +85,10 @@ class ChannelPlan:
     tickets: tuple[tuple[str, str], ...] = ()
     """Browsers that may publish now: ticket id and input."""
     detectors: Mapping[str, Any] = field(default_factory=dict)
-
-    def wants_transcoder(self, now: datetime) -> bool:
     captions: tuple[tuple[str, str], ...] = ()
     """Languages of captions, and what viewers read in their menus."""
+
+    def wants_transcoder(self, now: datetime) -> bool:
         presences = [plan.presence for plan in self.inputs.values() if plan.presence is not None]
         return is_wanted(presences, hold_of(self.switch.slate_minutes), now)
 
@@ -135,11 +135,11 @@ async def read_plans(
         if (key := feeder_key(row.channel_id)) is not None
     }
     detectors = {row.channel_id: row.settings for row in await session.scalars(select(DetectorSettingsRecord))}
-    tickets: dict[str, list[tuple[str, str]]] = {}
-    unexpired = select(PublishTicketRecord).where(PublishTicketRecord.expires_at > utc_now())
     captions: dict[str, list[tuple[str, str]]] = {}
     for track in await session.scalars(select(CaptionTrackRecord)):
         captions.setdefault(track.channel_id, []).append((track.language, track.label))
+    tickets: dict[str, list[tuple[str, str]]] = {}
+    unexpired = select(PublishTicketRecord).where(PublishTicketRecord.expires_at > utc_now())
     for ticket in await session.scalars(unexpired):
         tickets.setdefault(ticket.channel_id, []).append((ticket.id, ticket.input))
     channels = (await session.scalars(select(ChannelRecord).order_by(ChannelRecord.id))).all()
@@ -164,7 +164,7 @@ async def read_plans(
             feeder=feeders.get(channel.id),
             tickets=tuple(sorted(tickets.get(channel.id, ()))),
             detectors=detectors.get(channel.id, {}),
+            captions=tuple(sorted(captions.get(channel.id, ()))),
         )
         for channel in channels
     ]
-            captions=tuple(sorted(captions.get(channel.id, ()))),

@@ -68,8 +68,8 @@ def _transcoder(
         "cost": cost,
         "adaptive_quality": channel.adaptive_quality,
         "loudness_lufs": channel.loudness_lufs,
-        # The standby sees the same pictures: one pair of eyes is enough.
         "captions": [{"language": language, "label": label} for language, label in channel.captions],
+        # The standby sees the same pictures: one pair of eyes is enough.
         "detectors": {**channel.detectors, **({"enabled": False} if cost else {})},
     }
     return WorkloadIntent(

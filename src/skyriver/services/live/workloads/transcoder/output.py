@@ -62,6 +62,10 @@ class LiveBroadcast:
             track.write(payload, pts_us, keyframe=keyframe, group=group)
             self.flows[name].add(len(payload), self._clock.now_us() - pts_us)
 
+    def captions(self, name: str, track: CaptionTrack) -> MediaTrack:
+        """A track of captions, or another name for it. It is never waited for."""
+        return self._broadcast.captions(name, track)
+
     def _add(self, name: str, track: MediaTrack) -> None:
         self._tracks[name] = track
         self.flows.setdefault(name, Flow())
@@ -70,7 +74,3 @@ class LiveBroadcast:
     def _announce_if_whole(self) -> None:
         if self._expected and self._expected <= set(self._tracks):
             self.announce()
-    def captions(self, name: str, track: CaptionTrack) -> MediaTrack:
-        """A track of captions, or another name for it. It is never waited for."""
-        return self._broadcast.captions(name, track)
-

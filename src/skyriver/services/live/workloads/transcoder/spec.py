@@ -36,10 +36,10 @@ class TranscoderSpec:
     last_offset_us: int = 0
     """What was added to its times."""
     look: SlateLook = field(default_factory=SlateLook)
-    cost: int = 0
-    """Of the broadcast: of several transcoders of a channel the cheapest is heard."""
     captions: tuple[tuple[str, str], ...] = ()
     """Languages, and what viewers read in their menus."""
+    cost: int = 0
+    """Of the broadcast: of several transcoders of a channel the cheapest is heard."""
 
     @classmethod
     def parse(cls, spec: dict[str, Any]) -> TranscoderSpec:
@@ -61,10 +61,10 @@ class TranscoderSpec:
             last=InputName(last) if (last := spec.get("inputs", {}).get("last")) else None,
             last_offset_us=int(spec.get("inputs", {}).get("last_offset_ms") or 0) * 1000,
             look=_look(spec.get("inputs", {}).get("slate") or {}),
+            captions=tuple((str(one["language"]), str(one["label"])) for one in spec.get("captions", ())),
             cost=int(spec.get("cost", 0)),
         )
 
-            captions=tuple((str(one["language"]), str(one["label"])) for one in spec.get("captions", ())),
     def needs_restart(self, new: TranscoderSpec) -> bool:
         """Whether `new` asks for another ladder or space; new grants and relays are taken over while running."""
 

@@ -28,8 +28,8 @@ from skyriver.services.live.media.units import (
 )
 from skyriver.services.live.model import BROADCAST, InputName, fit_ladder
 from skyriver.services.live.switching import Feed, InputSelector, Switch, offset_us
-from skyriver.services.live.workloads.transcoder.inputs import InputReader, SlateSource, Source
 from skyriver.services.live.workloads.transcoder.captioning import Captioning
+from skyriver.services.live.workloads.transcoder.inputs import InputReader, SlateSource, Source
 from skyriver.services.live.workloads.transcoder.output import AAC, OPUS, SOURCE, LiveBroadcast
 from skyriver.services.live.workloads.transcoder.passing import SoundPassage, VideoPassage
 from skyriver.services.live.workloads.transcoder.report import REPORTED_EVERY_S, input_metrics, metrics
@@ -50,9 +50,9 @@ class Transcoder:
         self._clock = MediaClock()
         self._publisher = Publisher(spec.origins, spec.space, lambda: self.spec.grant)
         self._live = LiveBroadcast(self._publisher.broadcast(BROADCAST), self._clock, cost=spec.cost)
-        self._uplink = Subscriber(spec.origins, spec.ingest_space, lambda: self.spec.ingest_grant, Feed.MAIN.value)
         self._captioning = Captioning(self._live)
         self._captioning.follow(spec.captions)
+        self._uplink = Subscriber(spec.origins, spec.ingest_space, lambda: self.spec.ingest_grant, Feed.MAIN.value)
         self._inputs = [InputReader(name, self._uplink.beside(name.value), self) for name in InputName]
         self._slate = SlateSource(spec.look, self, self._clock)
         self._sources: dict[Feed, Source] = {source.feed: source for source in (*self._inputs, self._slate)}
@@ -73,19 +73,19 @@ class Transcoder:
         moved = set(spec.origins) != set(self.spec.origins)
         self._watch.settings = spec.detectors
         self.spec = spec
-        self._slate.show(spec.look)
         self._captioning.follow(spec.captions)
+        self._slate.show(spec.look)
         self._selector.follow(spec.policy)
         self._look()
         if moved:
             self._publisher.follow(spec.origins)
             self._uplink.follow(spec.origins)
 
-    async def run(self) -> None:
     def caption(self, command: Mapping[str, Any]) -> None:
         """Write a cue that a captioner sent."""
         self._captioning.take(command)
 
+    async def run(self) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._publisher.run())
