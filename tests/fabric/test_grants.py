@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import jwt
@@ -10,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skyriver.fabric.grants import MAX_GRANT_CHARS, SigningKey, Verifier, covers, is_space
+from skyriver.fabric.grants import MAX_GRANT_CHARS, Denial, SigningKey, Verifier, covers, is_space
 from skyriver.kernel.errors import NotAllowed, NotAuthenticated
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -89,13 +90,34 @@ def test_a_service_grant_may_cover_many_spaces_but_not_a_lookalike() -> None:
 
 def test_a_denied_grant_is_refused_until_it_would_have_expired() -> None:
     checker = verifier()
-    checker.deny("t.1", NOW + timedelta(minutes=5))
+    checker.deny(Denial("jti t.1", NOW + timedelta(minutes=5)))
     with pytest.raises(NotAuthenticated) as refused:
         checker.verify(sign(), SPACE)
     assert refused.value.code == "grant_revoked"
     checker.verify(sign(jti="t.2"), SPACE)
-    checker.deny("t.3", NOW - timedelta(seconds=1))
-    assert list(checker.denied()) == ["t.1"]
+    checker.deny(Denial("jti t.2", NOW - timedelta(seconds=1)))
+    checker.verify(sign(jti="t.2"), SPACE)
+
+
+@pytest.mark.parametrize("subject", [f"root {SPACE}", "by us_1"])
+def test_what_was_issued_before_is_refused_and_what_comes_after_is_good(subject: str) -> None:
+    checker = verifier()
+    cut = NOW + timedelta(seconds=1)
+    later = Denial(subject, NOW + timedelta(hours=4), int(cut.timestamp() * 1_000_000))
+    earlier = Denial(subject, NOW + timedelta(hours=3), int(NOW.timestamp() * 1_000_000))
+    before = sign(by="us_1")
+    checker.verify(before, SPACE)
+    for denial in (later, earlier):  # the bus keeps no order
+        checker.deny(Denial.from_entry(json.loads(json.dumps(denial.entry()))))
+    with pytest.raises(NotAuthenticated) as refused:
+        checker.verify(before, SPACE)
+    assert refused.value.code == "grant_revoked"
+    checker.verify(sign(by="us_1", now=cut), SPACE)
+    other = sign(by="us_2", now=NOW)
+    if subject.startswith("by"):
+        checker.verify(other, SPACE)
+    service = checker.verify(sign(cluster=True), SPACE)
+    assert not later.covers(service), "what carries the show is not a viewer"
 
 
 def test_a_key_that_left_the_set_signs_nothing_any_more() -> None:

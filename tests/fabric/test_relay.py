@@ -12,6 +12,7 @@ import pytest
 
 from skyriver.fabric import Endpoint, MediaFrame, Publisher, Subscriber, VideoTrack, certificates, moq
 from skyriver.fabric.admission import REFUSED_FULL, Limits
+from skyriver.fabric.grants import Denial
 from skyriver.fabric.viewer import Ticket, Viewer
 from skyriver.kernel.errors import WorldBroke
 from tests.fabric.rig import (
@@ -151,10 +152,26 @@ async def test_a_grant_ends_its_session_when_it_expires_or_is_revoked(tmp_path: 
         closing = asyncio.ensure_future(close_reason(origin.endpoint, SPACE, grant))
         await origin.reports.until(lambda r: r.metrics[-1].sessions == 1)
         held = next(iter(origin.relay.sessions.values()))
-        origin.relay.deny(held.grant.jti, datetime.now(UTC) + timedelta(hours=1))
+        until = datetime.now(UTC) + timedelta(hours=1)
+        origin.relay.deny(Denial(f"jti {held.grant.jti}", until))
         assert await closing is not None
         again = await close_reason(origin.endpoint, SPACE, grant)
         assert again is not None and moq.is_auth(again)
+
+
+async def test_a_space_whose_grants_are_revoked_loses_its_viewers_and_takes_new_ones(tmp_path: Path) -> None:
+    async with running_relay(tmp_path) as origin:
+        service = asyncio.ensure_future(close_reason(origin.endpoint, SPACE, service_grant()))
+        viewers = [asyncio.ensure_future(close_reason(origin.endpoint, SPACE, viewer_grant())) for _ in range(2)]
+        await origin.reports.until(lambda r: bool(r.metrics) and r.metrics[-1].sessions == 3)
+        now = datetime.now(UTC)
+        origin.relay.deny(Denial(f"root {SPACE}", now + timedelta(hours=1), int(now.timestamp() * 1_000_000)))
+        assert all([await viewer is not None for viewer in viewers])
+        fresh = asyncio.ensure_future(close_reason(origin.endpoint, SPACE, viewer_grant()))
+        await origin.reports.until(lambda r: r.metrics[-1].sessions == 2)
+        assert not service.done() and not fresh.done()
+        for session in (service, fresh):
+            session.cancel()
 
 
 async def test_a_full_relay_refuses_and_the_viewer_takes_the_next_edge(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ format, so that its relays and ours accept the same grants:
 - `put` / `get`: path prefixes that the session may publish / subscribe; `""` is the whole space. A prefix covers whole
   path segments only: `cam` covers `cam` and `cam/1`, never `camera`.
 - `exp`, `iat`: seconds since the Unix epoch. `jti`: names the grant for the deny list and for usage.
+- `iat_us`: when it was issued, to the microsecond; `by`: for whom (a user's or key's id). Our own, for denials.
 - `cluster`: a service of the platform itself (station, transcoder, another relay).
 
 Relays verify offline against cached public keys (a JWK Set, RFC 7517): the control plane may be down.
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -43,6 +44,8 @@ class Grant:
     expires_at: datetime
     jti: str
     cluster: bool = False
+    issued_us: int = 0
+    by: str = ""
 
     def may_put(self, path: str) -> bool:
         """Whether the holder may publish the broadcast at `path` (relative to the space)."""
@@ -53,14 +56,45 @@ class Grant:
         return any(covers(prefix, path) for prefix in self.get)
 
 
-def denials(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, datetime]]:
-    """Which grants are denied, and until when, out of what the control plane tells: `{jti, exp}` each.
+@dataclass(frozen=True)
+class Denial:
+    """Grants that are refused although they are signed and have not expired.
 
-    `exp` is ISO 8601, or seconds since the Unix epoch.
+    Attributes:
+        subject: `jti <jti>`: that grant; `root <space>`: the grants of a space, but for the platform's own; `by <id>`:
+            those that were issued for this user or API key.
+        until: when the last of them would have expired.
+        before_us: of `root` and `by`: only those issued before this time, microseconds since the Unix epoch; what was
+            issued later is for the state of things since.
     """
-    for entry in entries:
-        exp = entry["exp"]
-        yield entry["jti"], datetime.fromisoformat(exp) if isinstance(exp, str) else datetime.fromtimestamp(exp, UTC)
+
+    subject: str
+    until: datetime
+    before_us: int | None = None
+
+    def covers(self, grant: Grant) -> bool:
+        """Whether `grant` is one of them."""
+        return self.subject in _subjects(grant) and (self.before_us is None or grant.issued_us < self.before_us)
+
+    def entry(self) -> dict[str, Any]:
+        """As the control plane tells it, in plans and on the bus."""
+        return {"subject": self.subject, "before_us": self.before_us, "exp": int(self.until.timestamp())}
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any]) -> Denial:
+        """Out of what the control plane tells; `{jti, exp}` is what plans of older versions have.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is none.
+        """
+        subject = str(entry["subject"]) if "subject" in entry else f"jti {entry['jti']}"
+        before_us = entry.get("before_us")
+        return cls(subject, datetime.fromtimestamp(entry["exp"], UTC), None if before_us is None else int(before_us))
+
+
+def _subjects(grant: Grant) -> tuple[str, ...]:
+    named = f"jti {grant.jti}"
+    return (named,) if grant.cluster else (named, f"root {grant.root}", f"by {grant.by}")
 
 
 def covers(prefix: str, path: str) -> bool:
@@ -90,6 +124,7 @@ class SigningKey:
         cluster: bool = False,
         now: datetime | None = None,
         jti: str | None = None,
+        by: str = "",
     ) -> str:
         """A compact JWT. `lifetime` counts from `now` (UTC, default: the wall clock)."""
         issued = now or utc_now()
@@ -98,11 +133,14 @@ class SigningKey:
             "put": list(put),
             "get": list(get),
             "iat": int(issued.timestamp()),
+            "iat_us": int(issued.timestamp() * 1_000_000),
             "exp": int((issued + lifetime).timestamp()),
             "jti": jti or secrets.token_urlsafe(12),
         }
         if cluster:
             claims["cluster"] = True
+        if by:
+            claims["by"] = by
         return jwt.encode(claims, self.private_key, algorithm="EdDSA", headers={"kid": self.key_id})
 
     def public_jwk(self) -> dict[str, str]:
@@ -122,7 +160,7 @@ class Verifier:
     def __init__(self, jwks: Mapping[str, Any], *, now: Callable[[], datetime] = utc_now) -> None:
         self._now = now
         self._keys: dict[str, Ed25519PublicKey] = {}
-        self._denied: dict[str, datetime] = {}
+        self._denied: dict[str, Denial] = {}
         self.replace_keys(jwks)
 
     def replace_keys(self, jwks: Mapping[str, Any]) -> None:
@@ -135,21 +173,19 @@ class Verifier:
                     keys[jwk["kid"]] = key
         self._keys = keys
 
-    def deny(self, jti: str, until: datetime) -> None:
-        """Refuse grant `jti` until `until` (its expiry, after which it is worthless anyway)."""
+    def deny(self, denial: Denial) -> None:
+        """Refuse these grants until they would have expired, after which they are worthless anyway."""
         now = self._now()
-        self._denied = {j: t for j, t in self._denied.items() if t > now}
-        if until > now:
-            self._denied[jti] = until
+        self._denied = {subject: kept for subject, kept in self._denied.items() if kept.until > now}
+        known = self._denied.get(denial.subject)
+        stricter = known is None or (denial.before_us or 0) >= (known.before_us or 0)
+        if denial.until > now and stricter:  # news may arrive twice, and in any order
+            self._denied[denial.subject] = denial
 
-    def is_denied(self, jti: str) -> bool:
-        """Whether `jti` stands on the deny list now."""
-        until = self._denied.get(jti)
-        return until is not None and until > self._now()
-
-    def denied(self) -> Collection[str]:
-        """The grants that are refused at present."""
-        return [jti for jti in self._denied if self.is_denied(jti)]
+    def is_denied(self, grant: Grant) -> bool:
+        """Whether the grant is refused now."""
+        found = (self._denied.get(subject) for subject in _subjects(grant))
+        return any(denial is not None and denial.until > self._now() and denial.covers(grant) for denial in found)
 
     def verify(self, token: str | None, space: str) -> Grant:
         """The grant in `token`, which must be valid now and for exactly `space`.
@@ -164,7 +200,7 @@ class Verifier:
             raise NotAuthenticated(f"The grant is longer than {MAX_GRANT_CHARS} characters.", code="grant_malformed")
         claims = self._decode(token)
         grant = _grant(claims)
-        if self.is_denied(grant.jti):
+        if self.is_denied(grant):
             raise NotAuthenticated("The grant was revoked.", hint="Ask the API for a new one.", code="grant_revoked")
         if not (is_space(space) and (grant.root == space or (grant.cluster and covers(grant.root, space)))):
             raise NotAllowed(
@@ -208,4 +244,14 @@ def _grant(claims: Mapping[str, Any]) -> Grant:
         expires_at=datetime.fromtimestamp(claims["exp"], UTC),
         jti=jti,
         cluster=claims.get("cluster") is True,
+        issued_us=_issued_us(claims),
+        by=str(claims.get("by", ""))[:64],
     )
+
+
+def _issued_us(claims: Mapping[str, Any]) -> int:
+    """0 for a grant that does not say it: every denial of its subject covers it."""
+    precise, seconds = claims.get("iat_us"), claims.get("iat")
+    if isinstance(precise, int):
+        return precise
+    return int(seconds * 1_000_000) if isinstance(seconds, int | float) else 0

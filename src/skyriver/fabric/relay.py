@@ -20,7 +20,7 @@ from urllib.parse import parse_qs
 
 from skyriver.fabric import moq
 from skyriver.fabric.admission import REFUSED_FULL, SETTLE_S, Admission
-from skyriver.fabric.grants import Verifier
+from skyriver.fabric.grants import Denial, Verifier
 from skyriver.fabric.listeners import Listeners
 from skyriver.fabric.relay_config import RelayConfig
 from skyriver.fabric.relay_session import RelaySession, Usage
@@ -95,11 +95,11 @@ class Relay:
                 for held in list(self.sessions.values()):
                     self._end(held, code=0)
 
-    def deny(self, jti: str, until: Any) -> None:
-        """Revoke a grant: its sessions end now, and it opens none any more."""
-        self.verifier.deny(jti, until)
+    def deny(self, denial: Denial) -> None:
+        """Grants are revoked: their sessions end now, and they open none any more."""
+        self.verifier.deny(denial)
         for held in list(self.sessions.values()):
-            if held.grant.jti == jti:
+            if denial.covers(held.grant):
                 held.session.cancel(403)
 
     def rotate_certificate(self) -> None:

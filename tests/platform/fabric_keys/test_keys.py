@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from skyriver.fabric.grants import Verifier
+from skyriver.fabric.grants import Denial, Verifier
 from skyriver.kernel.clock import utc_now
-from skyriver.kernel.errors import WorldBroke
+from skyriver.kernel.errors import NotAuthenticated, WorldBroke
 from skyriver.platform.fabric_keys import (
     GrantKeyRecord,
     GrantKeys,
@@ -20,6 +20,7 @@ from skyriver.platform.fabric_keys import (
     WrongSeal,
     denied_grants,
     deny_grant,
+    revoke_space,
     tenant_of_jti,
 )
 from skyriver.platform.store import Store
@@ -106,4 +107,22 @@ async def test_the_deny_list_is_kept_until_expiry(store: Store) -> None:
         assert not await deny_grant(session, "a", soon, "again")
         assert not await deny_grant(session, "old", utc_now() - timedelta(seconds=1), "expired")
     async with store.session() as session:
-        assert await denied_grants(session) == [{"jti": "a", "exp": int(soon.timestamp())}]
+        assert await denied_grants(session) == [Denial("jti a", soon)]
+
+
+async def test_revoking_a_space_again_moves_its_time_and_takes_no_more_room(store: Store, tmp_path: Path) -> None:
+    """Every process that opens the keys knows it, also one that starts later."""
+    keys = await GrantKeys.open(store, tmp_path)
+    grants = []
+    for _ in range(2):
+        grants.append(keys.mint_viewer("live/ch_1", tenant_id=TENANT, by="us_1").token)
+        async with store.transaction() as session:
+            await revoke_space(session, "live/ch_1", "a test")
+    fresh = keys.mint_viewer("live/ch_1", tenant_id=TENANT).token
+    async with store.session() as session:
+        assert [denial.subject for denial in await denied_grants(session)] == ["root live/ch_1"]
+    restarted = await GrantKeys.open(store, tmp_path)
+    for grant in grants:
+        with pytest.raises(NotAuthenticated, match="revoked"):
+            restarted.verifier.verify(grant, "live/ch_1")
+    restarted.verifier.verify(fresh, "live/ch_1")

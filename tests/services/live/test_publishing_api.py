@@ -12,8 +12,9 @@ from sqlalchemy import select
 
 from skyriver.fabric.grants import Verifier
 from skyriver.kernel.clock import utc_now
+from skyriver.kernel.errors import NotAuthenticated
 from skyriver.platform.alarms.part import PART as ALARMS
-from skyriver.platform.fabric_keys import GrantKeys, denied_grants
+from skyriver.platform.fabric_keys import GrantKeys
 from skyriver.platform.fabric_keys.part import PART as FABRIC_KEYS
 from skyriver.platform.store import Store
 from skyriver.services.live.contributions import TICKETS_PER_CHANNEL_MAX
@@ -77,11 +78,28 @@ async def test_renewing_keeps_the_broadcast_and_gives_more_time(scene: Scene) ->
 
 async def test_a_revoked_ticket_is_denied_at_relays_and_forgotten_by_the_station(scene: Scene) -> None:
     ticket = (await scene.owner.post(PATH)).json()
+    renewed = (await scene.owner.post(PATH, json={"renews": ticket["id"]})).json()
     assert (await scene.owner.delete(f"{PATH}/{ticket['id']}")).status_code == 204
     assert (await scene.owner.delete(f"{PATH}/{ticket['id']}")).status_code == 404
     assert await scene.planned() == ()
-    async with scene.cloud.store.session() as session:
-        assert len(await denied_grants(session)) == 1
+    keys = scene.cloud.runtime.get(GrantKeys)
+    await keys.refresh_denied()
+    for grant in (ticket["grant"], renewed["grant"]):
+        with pytest.raises(NotAuthenticated, match="revoked"):
+            keys.verifier.verify(grant, ticket["space"])
+    another = (await scene.owner.post(PATH)).json()
+    keys.verifier.verify(another["grant"], ticket["space"])
+
+
+async def test_a_deleted_channels_grants_open_nothing_any_more(scene: Scene) -> None:
+    ticket = (await scene.owner.post(PATH)).json()
+    watching = (await scene.owner.post("/v1/channels/main-stage/watch")).json()
+    assert (await scene.owner.delete("/v1/channels/main-stage")).status_code == 204
+    keys = scene.cloud.runtime.get(GrantKeys)
+    await keys.refresh_denied()
+    for held in (ticket, watching):
+        with pytest.raises(NotAuthenticated, match="revoked"):
+            keys.verifier.verify(held["grant"], held["space"])
 
 
 async def test_an_expired_ticket_is_worth_nothing_and_makes_room(scene: Scene) -> None:

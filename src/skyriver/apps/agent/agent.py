@@ -23,6 +23,7 @@ from skyriver.apps.agent.supervisor import Supervisor
 from skyriver.apps.agent.uplink import EventSender, Heart, UsageSender
 from skyriver.apps.agent.usage_spool import UsageSpool
 from skyriver.fabric.bus import AGENT_INBOX, Bus, BusDown, Message
+from skyriver.fabric.grants import Denial
 from skyriver.kernel.errors import InvalidInput, SkyriverError, WorldBroke
 
 log = logging.getLogger("skyriver.agent")
@@ -167,8 +168,8 @@ class Node:
     async def _hear_denials(self) -> None:
         async for message in self._denials:
             try:
-                denial = json.loads(message.payload)
-                await self._supervisor.deny({"jti": str(denial["jti"]), "exp": int(denial["exp"])})
+                denial = Denial.from_entry(json.loads(message.payload))
+                await self._supervisor.deny(denial.entry())
             except (ValueError, KeyError, TypeError):
                 log.warning("A revocation on the bus cannot be read; the next plan brings it again.")
 

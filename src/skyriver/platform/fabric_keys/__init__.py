@@ -7,9 +7,11 @@ from skyriver.platform.fabric_keys.keys import (
     Minted,
     denied_grants,
     deny_grant,
+    revoke_issued_for,
+    revoke_space,
     tenant_of_jti,
 )
-from skyriver.platform.fabric_keys.records import DeniedGrantRecord, GrantKeyRecord
+from skyriver.platform.fabric_keys.records import DeniedGrantRecord, GrantKeyRecord, GrantRevocationRecord
 from skyriver.platform.fabric_keys.seal import Seal, WrongSeal
 
 __all__ = [
@@ -18,10 +20,13 @@ __all__ = [
     "DeniedGrantRecord",
     "GrantKeyRecord",
     "GrantKeys",
+    "GrantRevocationRecord",
     "Minted",
     "Seal",
     "WrongSeal",
     "denied_grants",
     "deny_grant",
+    "revoke_issued_for",
+    "revoke_space",
     "tenant_of_jti",
 ]

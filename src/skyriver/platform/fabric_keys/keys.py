@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from skyriver.fabric.grants import SigningKey
+from skyriver.fabric.grants import Denial, SigningKey, Verifier
 from skyriver.kernel.clock import utc_now
 from skyriver.kernel.ids import new_id
-from skyriver.platform.fabric_keys.records import DeniedGrantRecord, GrantKeyRecord
+from skyriver.platform.fabric_keys.records import DeniedGrantRecord, GrantKeyRecord, GrantRevocationRecord
 from skyriver.platform.fabric_keys.seal import Seal, WrongSeal
 from skyriver.platform.store import Store
 
@@ -59,6 +59,8 @@ class GrantKeys:
         self._seal = seal
         self._signing: SigningKey | None = None
         self._jwks: dict[str, Any] = {"keys": []}
+        self.verifier = Verifier(self._jwks)
+        """Judges grants in this process; its deny list is as old as the last `refresh_denied`."""
         self._service: dict[tuple[str, ...], Minted] = {}
 
     @classmethod
@@ -66,6 +68,7 @@ class GrantKeys:
         """Load the keys, and make the first one if there is none."""
         keys = cls(store, await asyncio.to_thread(Seal, data_dir / "secrets" / "grant-seal.key"))
         await keys.refresh()
+        await keys.refresh_denied()
         if keys._signing is None:
             await keys._make_key(only_if_none=True)
         return keys
@@ -77,7 +80,15 @@ class GrantKeys:
             rows = (await session.scalars(select(GrantKeyRecord).order_by(GrantKeyRecord.created_at.desc()))).all()
         live = [row for row in rows if row.retired_at is None or row.retired_at > oldest]
         self._jwks = {"keys": [row.public_jwk for row in live]}
+        self.verifier.replace_keys(self._jwks)
         self._signing = next((key for row in live if row.retired_at is None and (key := self._open(row))), None)
+
+    async def refresh_denied(self) -> None:
+        """Read the deny list again."""
+        async with self._store.session() as session:
+            denied = await denied_grants(session)
+        for denial in denied:
+            self.verifier.deny(denial)
 
     def derive_key(self, purpose: str) -> bytes:
         """A symmetric key of 32 bytes, for `purpose` alone: the same in every API process of this cloud."""
@@ -99,12 +110,19 @@ class GrantKeys:
         get: tuple[str, ...] = ("",),
         put: tuple[str, ...] = (),
         lifetime: timedelta = VIEWER_LIFETIME,
+        by: str = "",
+        unique: str | None = None,
     ) -> Minted:
-        """A fresh grant for one viewer (or, with `put`, one publisher) of `space`."""
+        """A fresh grant for one viewer (or, with `put`, one publisher) of `space`.
+
+        Args:
+            by: id of the user or API key that asks for it; with those, it ends. Empty: anybody may have it.
+            unique: the part of its `jti` after the tenant: grants that are revoked together share it.
+        """
         issued = utc_now()
-        jti = f"{tenant_id}.{secrets.token_urlsafe(12)}"
+        jti = f"{tenant_id}.{unique or secrets.token_urlsafe(12)}"
         lifetime = min(lifetime, MAX_LIFETIME)
-        token = self._key().sign(root=space, put=put, get=get, lifetime=lifetime, now=issued, jti=jti)
+        token = self._key().sign(root=space, put=put, get=get, lifetime=lifetime, now=issued, jti=jti, by=by)
         return Minted(token, jti, issued + lifetime)
 
     def mint_service(
@@ -180,8 +198,29 @@ async def deny_grant(session: AsyncSession, jti: str, expires_at: datetime, reas
     return True
 
 
-async def denied_grants(session: AsyncSession) -> list[dict[str, Any]]:
-    """The deny list as plans carry it: `[{"jti", "exp"}]`, by expiry."""
-    query = select(DeniedGrantRecord).where(DeniedGrantRecord.expires_at > utc_now())
-    rows = (await session.scalars(query.order_by(DeniedGrantRecord.expires_at, DeniedGrantRecord.jti))).all()
-    return [{"jti": row.jti, "exp": int(row.expires_at.timestamp())} for row in rows]
+async def revoke_space(session: AsyncSession, space: str, reason: str) -> None:
+    """Revoke every grant that viewers and publishers have of a space until now; those from now on are good."""
+    await _revoke(session, f"root {space}", reason)
+
+
+async def revoke_issued_for(session: AsyncSession, principal_id: str, reason: str) -> None:
+    """Revoke every grant that a user or an API key was given until now."""
+    await _revoke(session, f"by {principal_id}", reason)
+
+
+async def _revoke(session: AsyncSession, subject: str, reason: str) -> None:
+    now = utc_now()
+    gone = GrantRevocationRecord.expires_at < now - timedelta(minutes=5)
+    await session.execute(delete(GrantRevocationRecord).where(gone))
+    fresh = GrantRevocationRecord(subject=subject, issued_before=now, expires_at=now + MAX_LIFETIME, reason=reason)
+    await session.merge(fresh)  # one for each subject, however often
+
+
+async def denied_grants(session: AsyncSession) -> list[Denial]:
+    """Every denial that matters now, by expiry."""
+    now = utc_now()
+    grants = await session.scalars(select(DeniedGrantRecord).where(DeniedGrantRecord.expires_at > now))
+    subjects = await session.scalars(select(GrantRevocationRecord).where(GrantRevocationRecord.expires_at > now))
+    found = [Denial(f"jti {row.jti}", row.expires_at) for row in grants]
+    found += [Denial(row.subject, row.expires_at, int(row.issued_before.timestamp() * 1_000_000)) for row in subjects]
+    return sorted(found, key=lambda denial: (denial.until, denial.subject))

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from skyriver.kernel.clock import monotonic_s
 from skyriver.kernel.errors import SkyriverError
 from skyriver.platform.fabric_keys.keys import GrantKeys
 from skyriver.platform.manifest import Component, Part
@@ -16,6 +17,7 @@ from skyriver.platform.web.runtime import Runtime
 log = logging.getLogger("skyriver.fabric_keys")
 
 REFRESH_S = 30.0  # another process may have rotated; until we see it we sign with a key that still verifies
+REFRESH_DENIED_S = 1.0  # how late this process may learn what was revoked
 
 
 class _Refresher:
@@ -23,10 +25,14 @@ class _Refresher:
         self._keys = keys
 
     async def run(self) -> None:
+        next_s = monotonic_s() + REFRESH_S
         while True:
-            await asyncio.sleep(REFRESH_S)
+            await asyncio.sleep(REFRESH_DENIED_S)
             try:
-                await self._keys.refresh()
+                await self._keys.refresh_denied()
+                if monotonic_s() >= next_s:
+                    await self._keys.refresh()
+                    next_s = monotonic_s() + REFRESH_S
             except SkyriverError as error:
                 log.warning("Reading the grant keys again failed: %s", error)
 

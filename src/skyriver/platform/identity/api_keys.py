@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from skyriver.platform.fabric_keys import revoke_issued_for
 from skyriver.platform.identity.audit import record_audit
 from skyriver.platform.identity.errors import NoSuchApiKey, RoleTooHigh
 from skyriver.platform.identity.principals import Principal, Role
@@ -33,7 +34,7 @@ async def create_api_key(session: AsyncSession, actor: Principal, *, name: str, 
 
 
 async def delete_api_key(session: AsyncSession, actor: Principal, key_id: str) -> None:
-    """Revoke a key, at once and for ever.
+    """Revoke a key, at once and for ever, and with it the grants it was given.
 
     Raises:
         NoSuchApiKey: there is none in the actor's tenant.
@@ -45,6 +46,7 @@ async def delete_api_key(session: AsyncSession, actor: Principal, key_id: str) -
     if not actor.covers(key.role):  # type: ignore[arg-type]  # the table's check constraint says it is a Role
         raise RoleTooHigh(key.role, actor.role)
     await session.delete(key)
+    await revoke_issued_for(session, key.id, "its API key was deleted")
     record_audit(session, actor, "api_key.deleted", key.id, name=key.name)
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from skyriver.platform.fabric_keys import revoke_issued_for
 from skyriver.platform.identity.audit import record_audit
 from skyriver.platform.identity.errors import EmailTaken, LastOwner, NoSuchUser, RoleTooHigh
 from skyriver.platform.identity.principals import Principal, Role, role_covers
@@ -53,7 +54,7 @@ async def update_user(
     role: Role | None = None,
     password_hash: str | None = None,
 ) -> UserRecord:
-    """Change what is not None. A new password closes the user's sessions.
+    """Change what is not None. A new password closes the user's sessions and ends the grants it was given.
 
     Raises:
         NoSuchUser: there is none in the actor's tenant.
@@ -73,16 +74,18 @@ async def update_user(
     if password_hash is not None:
         user.password_hash = password_hash
         await session.execute(delete(SessionRecord).where(SessionRecord.user_id == user.id))
+        await revoke_issued_for(session, user.id, "its user has a new password")
         record_audit(session, actor, "user.password_changed", user.id)
     return user
 
 
 async def delete_user(session: AsyncSession, actor: Principal, user_id: str) -> None:
-    """Remove a user and its sessions. Raises as `update_user` does."""
+    """Remove a user, its sessions and the grants it was given. Raises as `update_user` does."""
     user = await get_user(session, actor, user_id)
     _check_role(actor, user.role)
     await _keep_an_owner(session, user)
     await session.delete(user)
+    await revoke_issued_for(session, user.id, "its user was deleted")
     record_audit(session, actor, "user.deleted", user.id, email=user.email, role=user.role)
 
 

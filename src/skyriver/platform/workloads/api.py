@@ -97,9 +97,13 @@ class NodePlanWorkload(BaseModel):
 
 
 class DeniedGrant(BaseModel):
-    """A revoked grant; `exp` in seconds since the epoch."""
+    """Revoked grants: one (`jti ...`), or those of a space or principal that were issued before a time.
 
-    jti: str
+    `exp` in seconds, `before_us` in microseconds since the epoch.
+    """
+
+    subject: str
+    before_us: int | None = None
     exp: int
 
 

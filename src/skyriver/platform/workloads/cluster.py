@@ -155,8 +155,7 @@ class Cluster:
         """Revoke a grant: relays end its sessions at once, and refuse it from then on."""
         async with self._store.transaction() as session:
             await deny_grant(session, jti, expires_at, reason)
-        denial = json.dumps({"jti": jti, "exp": int(expires_at.timestamp())}).encode()
-        await self._bus.publish("sky.deny", denial)
+        self.controller.kick()
 
     async def run(self) -> None:
         """The component: listen, plan, publish, until cancelled."""

@@ -17,6 +17,7 @@ from sqlalchemy import delete, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from skyriver.fabric.bus import Bus
+from skyriver.fabric.grants import Denial
 from skyriver.kernel.clock import Monotonic, monotonic_s, utc_now
 from skyriver.kernel.errors import NotReady, SkyriverError
 from skyriver.platform.dispatch import CapacityHealthSpread, Placement
@@ -64,6 +65,7 @@ class Controller:
         self._last_good: dict[str, list[WorkloadIntent]] = {}
         self._plans: dict[str, tuple[int, list[dict[str, Any]]]] = {}
         self._unplaced: dict[str, str] = {}
+        self._told_denied: frozenset[Denial] = frozenset()
         self.passes = 0
 
     def kick(self) -> None:
@@ -103,7 +105,19 @@ class Controller:
         self._view.specs = {intent.name: intent.spec for intent in intents}
         self._view.changed()
         await self._publish(intents)
+        await self._tell_denied()
         self.passes += 1
+
+    async def _tell_denied(self) -> None:
+        """Tell every node what was revoked since the last pass, whoever did it: plans bring it late.
+
+        A process that starts tells all there is, once; hearing it again changes nothing.
+        """
+        async with self._store.session() as session:
+            denied = frozenset(await denied_grants(session))
+        for denial in denied - self._told_denied:
+            await self._bus.publish("sky.deny", json.dumps(denial.entry()).encode())
+        self._told_denied = denied
 
     async def plan_of(self, node_id: str) -> dict[str, Any]:
         """The node's plan document.
@@ -112,7 +126,7 @@ class Controller:
             NotReady: this process has not planned yet.
         """
         async with self._store.session() as session:
-            denied = await denied_grants(session)
+            denied = [denial.entry() for denial in await denied_grants(session)]
         # Read together and in one step: a generation with the workloads of another one would never be corrected.
         if node_id not in self._plans:
             await self.pass_once()  # it has joined a moment ago, or through another process
@@ -159,7 +173,6 @@ class Controller:
         return plan(intents, assignments, self._view.observed.nodes, self._placement)
 
     async def _apply(self, intents: Sequence[WorkloadIntent]) -> None:
-        revoked: list[dict[str, Any]] = []
         async with self._store.transaction() as session:
             if not self._store.is_sqlite:
                 await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
@@ -167,14 +180,11 @@ class Controller:
             changes = self._plan(intents)
             for name in self._losing(changes):
                 for jti, expires_at in self._view.issued.get(name, {}).items():
-                    if await deny_grant(session, jti, expires_at, f"{name} was moved or removed"):
-                        revoked.append({"jti": jti, "exp": int(expires_at.timestamp())})
+                    await deny_grant(session, jti, expires_at, f"{name} was moved or removed")
             await _write(session, changes)
             rows = await read_rows(session)
         self._log(changes)
         self._view.take_rows(rows, self._monotonic())
-        for denial in revoked:
-            await self._bus.publish("sky.deny", json.dumps(denial).encode())
 
     @staticmethod
     def _losing(changes: PlanChanges) -> list[str]:

@@ -73,6 +73,8 @@ async def open_ticket(
         get=(),
         put=(contribution_path(ticket.id),),
         lifetime=TICKET_LIFETIME,
+        by=caller.id,
+        unique=ticket.id,  # one name for the ticket's grants: who revokes it revokes those from before a renewal, too
     )
     ticket.jti, ticket.expires_at = grant.jti, grant.expires_at
     await session.flush()

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from skyriver.kernel.ids import is_id
+from skyriver.platform.fabric_keys import revoke_space
 from skyriver.platform.identity import Principal, hash_secret, new_secret, record_audit
 from skyriver.platform.identity.records import TenantRecord
 from skyriver.services.live.errors import (
@@ -31,11 +32,14 @@ from skyriver.services.live.model import (
     SLUG_MAX_CHARS,
     STREAM_KEYS_PER_CHANNEL_MAX,
     InputName,
+    LadderPolicy,
     ProfileName,
     Takeover,
+    ingest_space_of,
     slug_from,
 )
 from skyriver.services.live.records import ChannelRecord, StreamKeyRecord
+from skyriver.services.live.revoking import revoke_watching
 
 FIRST_KEY_NAME = "first"
 
@@ -51,6 +55,7 @@ class ChannelDraft:
     profile: ProfileName = ProfileName.STANDARD
     standby: bool = True
     adaptive_quality: bool = True
+    ladder: LadderPolicy = LadderPolicy.ADAPTIVE
     loudness_lufs: int = 0
     max_bitrate_bps: int = MAX_BITRATE_BPS
     input_revert_s: int = REVERT_AFTER_S
@@ -68,6 +73,7 @@ class ChannelChange:
     profile: ProfileName | None = None
     standby: bool | None = None
     adaptive_quality: bool | None = None
+    ladder: LadderPolicy | None = None
     loudness_lufs: int | None = None
     max_bitrate_bps: int | None = None
     input_revert_s: int | None = None
@@ -135,6 +141,7 @@ async def create_channel(session: AsyncSession, caller: Principal, draft: Channe
         slate_minutes=draft.slate_minutes,
         standby=draft.standby,
         adaptive_quality=draft.adaptive_quality,
+        ladder=draft.ladder.value,
         loudness_lufs=draft.loudness_lufs,
     )
     session.add(channel)
@@ -149,10 +156,15 @@ async def change_channel(
 ) -> ChannelRecord:
     """Change what is given. Running shows go on: a new profile reaches the transcoder as a new spec.
 
+    Of a channel that is not public any more, every link and ticket until now ends: nobody knows who has them. Members
+    ask for new ones.
+
     Raises:
         SlugTaken.
     """
     changed = {name: value for name, value in vars(change).items() if value is not None}
+    if channel.public and change.public is False:
+        await revoke_watching(session, channel.id, "its channel is not public any more")
     for name, value in changed.items():
         setattr(channel, name, value)
     await _flush_slug(session, channel.slug)
@@ -162,7 +174,12 @@ async def change_channel(
 
 
 async def delete_channel(session: AsyncSession, caller: Principal, channel: ChannelRecord) -> None:
-    """Remove a channel, its keys and its state. Its workloads stop with the next plan, which is nudged at once."""
+    """Remove a channel, its keys and its state. Its workloads stop with the next plan, which is nudged at once.
+
+    What was given to its viewers and publishers opens nothing any more.
+    """
+    await revoke_watching(session, channel.id, "its channel was deleted")
+    await revoke_space(session, ingest_space_of(channel.id), "its channel was deleted")
     await session.delete(channel)
     record_audit(session, caller, "channel.deleted", channel.id, name=channel.name, slug=channel.slug)
 

@@ -15,11 +15,11 @@ from skyriver.services.live.intents.delivery import delivery_name
 from skyriver.services.live.intents.whep import whep_url
 from skyriver.services.live.model import ChannelState, space_of
 from skyriver.services.live.records import ChannelRecord
+from skyriver.services.live.seen import offered
 from skyriver.services.live.shapes.watching import EdgeShape, HlsShape, WatchTicket
 
 GRANT_LIFETIME = timedelta(hours=1)
-"""Long enough for an API to be away; short enough that a channel made private is private within the hour. A relay ends
-the session with the grant, so a viewer asks for the next ticket before that."""
+"""Long enough for an API to be away. A relay ends the session with the grant: viewers ask for the next one in time."""
 
 LATENCY_TARGET_MS = 500
 """The player's buffer: longer than the gap of an edge's failover (p99 400 ms), so that a kill is not seen."""
@@ -34,8 +34,12 @@ def issue_ticket(
     viewer: str,
     region: str | None = None,
     lifetime: timedelta = GRANT_LIFETIME,
+    by: str = "",
 ) -> WatchTicket:
     """A grant for one viewer of one channel, and the edges to try, best first.
+
+    Args:
+        by: id of the user or API key that asks; empty: the public.
 
     A channel that is offline has tickets too: its viewers wait at an edge and see the first picture when it comes.
 
@@ -44,7 +48,7 @@ def issue_ticket(
     """
     space = space_of(channel.id)
     edges = cloud.edges_for(Viewer(viewer, space, region))
-    grant = grants.mint_viewer(space, tenant_id=channel.tenant_id, get=("",), lifetime=lifetime)
+    grant = grants.mint_viewer(space, tenant_id=channel.tenant_id, get=("",), lifetime=lifetime, by=by)
     return WatchTicket(
         channel_id=channel.id,
         space=space,
@@ -55,6 +59,7 @@ def issue_ticket(
         edges=_edge_shapes(edges),
         hls=_hls_shapes(edges, cloud.observed, channel.id, grant.token),
         whep_url=whep_url(channel.id, cloud.observed),
+        catalog=offered(channel.id, cloud.observed),
         latency_target_ms=LATENCY_TARGET_MS,
     )
 

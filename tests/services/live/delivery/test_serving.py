@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from skyriver.fabric import SLOT_US, AudioTrack, Catalog, MediaFrame, VideoTrack, certificates
-from skyriver.fabric.grants import Verifier
+from skyriver.fabric.grants import Denial, Verifier
 from skyriver.kernel.clock import utc_now
 from skyriver.services.live.delivery.connection import HEAD_S, IDLE_S, STALL_S
 from skyriver.services.live.delivery.http import MAX_HEAD_BYTES
@@ -211,11 +211,22 @@ async def test_a_revoked_grant_opens_nothing_any_more() -> None:
     async with running_edge() as edge:
         assert (await edge.get(f"{edge.base}/index.m3u8")).status == 200
         session = next(iter(edge.sessions))
-        edge.sessions.deny(session.grant.jti, utc_now() + timedelta(hours=1))
+        edge.sessions.deny(Denial(f"jti {session.grant.jti}", utc_now() + timedelta(hours=1)))
         assert (await edge.get(f"{edge.base}/index.m3u8")).status == 401
         (fact,) = edge.usage
         assert fact.final
         assert fact.source.startswith("hls/")
+
+
+async def test_links_of_a_channel_end_when_they_are_revoked_and_new_ones_work() -> None:
+    async with running_edge() as edge:
+        assert (await edge.get(f"{edge.base}/index.m3u8")).status == 200
+        unused, now = viewer_grant(lifetime=timedelta(hours=12)), utc_now()
+        edge.sessions.deny(Denial("root live/ch_1", now + timedelta(hours=24), int(now.timestamp() * 1_000_000)))
+        for base in (edge.base, f"/hls/{unused}/ch_1"):
+            assert (await edge.get(f"{base}/index.m3u8")).status == 401
+        assert [fact.final for fact in edge.usage] == [True]
+        assert (await edge.get(f"/hls/{viewer_grant()}/ch_1/index.m3u8")).status == 200
 
 
 async def test_usage_is_every_byte_that_was_sent() -> None:

@@ -13,7 +13,9 @@ import httpx
 import pytest
 
 from skyriver.kernel.clock import utc_now
+from skyriver.kernel.errors import NotAuthenticated
 from skyriver.platform.alarms.part import PART as ALARMS
+from skyriver.platform.fabric_keys import GrantKeys
 from skyriver.platform.fabric_keys.part import PART as FABRIC_KEYS
 from skyriver.platform.objects import ObjectStore
 from skyriver.platform.store import Store
@@ -379,6 +381,45 @@ async def test_viewers_of_a_running_show_go_back_as_far_as_they_may(scene: Scene
     assert problem(await scene.blue.post(f"/v1/channels/{scene.channel_id}/dvr")) == (404, "channel_not_found")
     await scene.red.patch(f"/v1/channels/{scene.channel_id}/recording", json={"dvr_minutes": 0})
     assert problem(await scene.anybody.post(public)) == (409, "nothing_recorded")
+
+
+async def test_a_channel_that_turns_private_takes_back_what_the_public_was_given(scene: Scene) -> None:
+    await scene.red.patch(f"/v1/channels/{scene.channel_id}", json={"public": True})
+    await scene.red.patch(f"/v1/channels/{scene.channel_id}/recording", json={"enabled": True})
+    await scene.on_air()
+    [row] = await scene.rows()
+    await take(scene.objects, row.id, scene.tmp_path / "node", ended=False)
+    await scene.on_air(recorder(row.id))
+    dvr = (await scene.anybody.post("/v1/public/red/main-stage/dvr")).json()["hls_url"]
+    live = (await scene.anybody.post("/v1/public/red/main-stage/watch")).json()
+    assert (await scene.anybody.get(dvr)).status_code == 200
+    await scene.red.patch(f"/v1/channels/{scene.channel_id}", json={"name": "Still public", "public": True})
+    keys = scene.cloud.runtime.get(GrantKeys)
+    await keys.refresh_denied()
+    assert (await scene.anybody.get(dvr)).status_code == 200
+    await scene.red.patch(f"/v1/channels/{scene.channel_id}", json={"public": False})
+    await keys.refresh_denied()
+    assert problem(await scene.anybody.get(dvr)) == (401, "grant_revoked")
+    with pytest.raises(NotAuthenticated, match="revoked"):
+        keys.verifier.verify(live["grant"], live["space"])
+    again = (await scene.red.post(f"/v1/channels/{scene.channel_id}/dvr")).json()["hls_url"]
+    assert (await scene.anybody.get(again)).status_code == 200
+    mine = (await scene.red.post(f"/v1/channels/{scene.channel_id}/watch")).json()
+    keys.verifier.verify(mine["grant"], mine["space"])
+
+
+async def test_a_key_that_is_deleted_takes_its_tickets_with_it(scene: Scene) -> None:
+    recording_id = await scene.recorded()
+    owner = await scene.cloud.as_(scene.cloud.red, "owner")
+    key = (await owner.post("/v1/api-keys", json={"name": "site", "role": "viewer"})).json()
+    with_key = await scene.cloud.client()
+    with_key.headers["Authorization"] = f"Bearer {key['secret']}"
+    theirs = (await with_key.post(f"/v1/recordings/{recording_id}/play")).json()["hls_url"]
+    ours = (await scene.red.post(f"/v1/recordings/{recording_id}/play")).json()["hls_url"]
+    assert (await owner.delete(f"/v1/api-keys/{key['id']}")).status_code == 204
+    await scene.cloud.runtime.get(GrantKeys).refresh_denied()
+    assert problem(await scene.anybody.get(theirs)) == (401, "grant_revoked")
+    assert (await scene.anybody.get(ours)).status_code == 200
 
 
 async def test_storage_is_noted_once_an_hour(scene: Scene) -> None:

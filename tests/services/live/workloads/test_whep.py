@@ -15,7 +15,7 @@ import httpx
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from skyriver.fabric import AudioTrack, Endpoint, Publisher, VideoTrack, group_of
-from skyriver.fabric.grants import Verifier
+from skyriver.fabric.grants import Denial, Verifier
 from skyriver.kernel.clock import MediaClock, utc_now
 from skyriver.services.live.media.units import Unit
 from skyriver.services.live.stations.codecs.opus import opus_head
@@ -154,6 +154,9 @@ async def test_a_grant_that_is_revoked_ends_its_session(tmp_path: Path) -> None:
         await player.frames("video", 1)
         jti = Verifier(JWKS).verify(grant, SPACE).jti
         until = utc_now() + timedelta(hours=1)
-        stage.child.tell("deny", jti=jti, exp=int(until.timestamp()))
+        now_us = int(utc_now().timestamp() * 1_000_000)
+        stage.child.tell("deny", **Denial(f"root {SPACE}", until, now_us).entry())
         assert (await stage.child.says("usage", lambda u: u["final"]))["jti"] == jti
         assert (await player.watch(stage.url, grant)).status_code == 401
+        async with a_player() as another:
+            assert (await another.watch(stage.url, viewer_grant(SPACE))).status_code == 201

@@ -3,8 +3,8 @@
 Spec: `role` ("origin" | "edge"), `host`, `advertise_host`, `port` (its certificate's successor takes the next one),
 `limits`, `upstreams` ([{url, certificate_sha256}], ranked; edges only), `upstream_grant` (a service grant for every
 space). The first command also brings `data_dir`, `certificate` ({chain, key}: files of the operator's own, or None),
-`jwks`, `denied` ([{jti, exp}]). Later commands: `spec`, `keys` (jwks, denied), `deny` (jti, exp), `rotate`, `drain`.
-A change of what it listens on needs a restart, which it asks for.
+`jwks`, `denied` (see `fabric.grants.Denial`). Later commands: `spec`, `keys` (jwks, denied), `deny` (a denial),
+`rotate`, `drain`. A change of what it listens on needs a restart, which it asks for.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import psutil
 from skyriver.fabric import Endpoint
 from skyriver.fabric.admission import Limits
 from skyriver.fabric.certificates import Certificate, load
-from skyriver.fabric.grants import Verifier, denials
+from skyriver.fabric.grants import Denial, Verifier
 from skyriver.fabric.moq import certificate_hashes, silence_native_logs
 from skyriver.fabric.relay import Metrics, Relay
 from skyriver.fabric.relay_config import RelayConfig
@@ -110,8 +110,8 @@ class RelayWorkload:
         )
 
     def _deny(self, denied: Iterable[Mapping[str, Any]]) -> None:
-        for jti, until in denials(denied):
-            self._relay.deny(jti, until)
+        for entry in denied:
+            self._relay.deny(Denial.from_entry(entry))
 
     # -- events ----------------------------------------------------------------------------------------------------
 

@@ -155,7 +155,7 @@ async def play_recording(
     recording = await operations.find_recording(session, caller, recording_id)
     if recording.state in (RecordingState.MAKING, RecordingState.FAILED) or not recording.size_bytes:
         raise NothingRecorded
-    return issue_play_ticket(live.cloud, grants, recording)
+    return issue_play_ticket(live.cloud, grants, recording, by=caller.id)
 
 
 # --- going back in a running show -----------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ async def rewind_channel(
     id_or_slug: IdOrSlug, caller: Caller, session: Reader, grants: Grants, live: LiveDep
 ) -> PlayTicket:
     """Addresses to go back in the running show of one of your channels, as far as its viewers may."""
-    return await _rewind(session, live, grants, await own_channel(session, caller, id_or_slug))
+    return await _rewind(session, live, grants, await own_channel(session, caller, id_or_slug), by=caller.id)
 
 
 @router.post("/public/{tenant_slug}/{channel_slug}/dvr", responses=problems(404, 409, 429))
@@ -178,6 +178,8 @@ async def rewind_public_channel(
     return await _rewind(session, live, grants, await service.find_public_channel(session, tenant_slug, channel_slug))
 
 
-async def _rewind(session: AsyncSession, live: Live, grants: GrantKeys, channel: ChannelRecord) -> PlayTicket:
+async def _rewind(
+    session: AsyncSession, live: Live, grants: GrantKeys, channel: ChannelRecord, by: str = ""
+) -> PlayTicket:
     recording, minutes = await operations.find_running(session, channel)
-    return issue_play_ticket(live.cloud, grants, recording, dvr_minutes=minutes)
+    return issue_play_ticket(live.cloud, grants, recording, dvr_minutes=minutes, by=by)

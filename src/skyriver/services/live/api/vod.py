@@ -7,14 +7,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from skyriver.fabric.grants import Verifier
+from skyriver.kernel.errors import NotAuthenticated
 from skyriver.platform.fabric_keys import GrantKeys
 from skyriver.platform.web import Provided
 from skyriver.services.live.api.channel_access import Grants
@@ -43,7 +43,8 @@ async def download(
     name: Annotated[str, Query(max_length=120)] = "recording",
 ) -> Response:
     """The recording as one MP4 file."""
-    if _window_us(grants, grant, recording_id) is not None:
+    held = grants.verifier.verify(grant, vod_space(recording_id))
+    if window_of(held, recording_id) is not None:
         return Response("This ticket is for going back in a running show, not for downloading.\n", 403)
     plan = await source.file(recording_id, rendition)
     size = plan.size_bytes
@@ -61,7 +62,8 @@ async def download(
         status = 206
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     headers["Content-Length"] = str(end - start)
-    return StreamingResponse(_bytes(source, plan, start, end), status, headers, media_type="video/mp4")
+    body = _bytes(source, plan, start, end, still_good=lambda: not grants.verifier.is_denied(held))
+    return StreamingResponse(body, status, headers, media_type="video/mp4")
 
 
 @router.get("/vod/{grant}/{recording_id}/{path:path}")
@@ -74,15 +76,23 @@ async def play(grant: str, recording_id: RecordingId, path: str, grants: Grants,
 
 
 def _window_us(grants: GrantKeys, token: str, recording_id: str) -> int | None:
-    return window_of(Verifier(grants.jwks()).verify(token, vod_space(recording_id)), recording_id)
+    return window_of(grants.verifier.verify(token, vod_space(recording_id)), recording_id)
 
 
-async def _bytes(source: VodSource, plan: Plan, start: int, end: int) -> AsyncIterator[bytes]:
-    """The file's bytes in pieces of a megabyte at most: a slow reader holds one of them."""
+async def _bytes(
+    source: VodSource, plan: Plan, start: int, end: int, *, still_good: Callable[[], bool]
+) -> AsyncIterator[bytes]:
+    """The file's bytes in pieces of a megabyte at most: a slow reader holds one of them.
+
+    Raises:
+        NotAuthenticated: the grant was revoked in the middle of it; the connection is cut.
+    """
     for part in plan.between(start, end):
         if isinstance(part, bytes):
             yield part
             continue
         for at in range(0, part.length, _MAX_CHUNK_BYTES):
+            if not still_good():
+                raise NotAuthenticated("The grant was revoked.", hint="Ask for a new ticket.", code="grant_revoked")
             length = min(_MAX_CHUNK_BYTES, part.length - at)
             yield await source.piece(Piece(part.key, part.start + at, length))

@@ -24,7 +24,7 @@ async def watch_channel(
     id_or_slug: IdOrSlug, caller: Caller, session: Reader, live: LiveDep, grants: Grants, body: Watcher | None = None
 ) -> WatchTicket:
     """A ticket to watch one of your channels: a grant for minutes, and ranked edges."""
-    return _ticket(live, grants, await own_channel(session, caller, id_or_slug), body)
+    return _ticket(live, grants, await own_channel(session, caller, id_or_slug), body, by=caller.id)
 
 
 @router.post("/public/{tenant_slug}/{channel_slug}/watch", responses=problems(404, 429, 503))
@@ -42,8 +42,8 @@ async def watch_public_channel(
     return _ticket(live, grants, await service.find_public_channel(session, tenant_slug, channel_slug), body)
 
 
-def _ticket(live: Live, grants: GrantKeys, channel: ChannelRecord, body: Watcher | None) -> WatchTicket:
+def _ticket(live: Live, grants: GrantKeys, channel: ChannelRecord, body: Watcher | None, by: str = "") -> WatchTicket:
     watcher = body or Watcher()
     viewer = watcher.viewer or secrets.token_urlsafe(9)
     state = live.seen(channel.id).state
-    return issue_ticket(live.cloud, grants, channel, state, viewer=viewer, region=watcher.region)
+    return issue_ticket(live.cloud, grants, channel, state, viewer=viewer, region=watcher.region, by=by)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from skyriver.fabric.grants import Grant, Verifier
+from skyriver.fabric.grants import Denial, Grant, Verifier
 from skyriver.fabric.relay_session import Usage
 from skyriver.kernel.clock import monotonic_s, utc_now
 from skyriver.kernel.errors import NotAllowed, NotAuthenticated, SkyriverError, TooMany
@@ -115,10 +115,10 @@ class Sessions:
         session = self._sessions[token] = Session(grant, channel_id, space, monotonic_s(), utc_now())
         return session
 
-    def deny(self, jti: str, until: datetime) -> None:
-        """A grant is revoked: it opens nothing any more."""
-        self.verifier.deny(jti, until)
-        self._end(lambda _, session: session.grant.jti == jti)
+    def deny(self, denial: Denial) -> None:
+        """Grants are revoked: they open nothing any more."""
+        self.verifier.deny(denial)
+        self._end(lambda _, session: denial.covers(session.grant))
 
     def trust(self, jwks: Mapping[str, Any]) -> None:
         """Take newer keys; the sessions of those that are no longer among them end."""

@@ -19,14 +19,14 @@ from skyriver.services.live.vod.scope import scope_of
 
 
 def issue_play_ticket(
-    cloud: Cloud, grants: GrantKeys, recording: RecordingRecord, *, dvr_minutes: int | None = None
+    cloud: Cloud, grants: GrantKeys, recording: RecordingRecord, *, dvr_minutes: int | None = None, by: str = ""
 ) -> PlayTicket:
     """A ticket for one recording: for all of it, or for a window of a running show.
 
     Playlists and media come from the best edge that reaches the object store; without one, from the API's process.
     """
     space, scope = vod_space(recording.id), scope_of(dvr_minutes)
-    grant = grants.mint_viewer(space, tenant_id=recording.tenant_id, get=(scope,), lifetime=GRANT_LIFETIME)
+    grant = grants.mint_viewer(space, tenant_id=recording.tenant_id, get=(scope,), lifetime=GRANT_LIFETIME, by=by)
     base = f"/vod/{grant.token}/{recording.id}"
     return PlayTicket(
         recording_id=recording.id,

@@ -11,11 +11,10 @@ import logging
 import ssl
 import time
 from collections.abc import Callable
-from datetime import datetime
 from urllib.parse import parse_qs
 
 from skyriver.fabric import Catalog, Endpoint, VideoTrack
-from skyriver.fabric.grants import Grant, Verifier
+from skyriver.fabric.grants import Denial, Grant, Verifier
 from skyriver.kernel.errors import SkyriverError
 from skyriver.kernel.ids import is_id
 from skyriver.services.live.model import BROADCAST, space_of
@@ -87,11 +86,11 @@ class WhepServer(SignallingServer[WhepSession]):
         for feed, _ in self._feeds.values():
             feed.move(relays)
 
-    def deny(self, jti: str, until: datetime) -> None:
-        """A grant is revoked: its sessions end now."""
-        self.verifier.deny(jti, until)
+    def deny(self, denial: Denial) -> None:
+        """Grants are revoked: their sessions end now."""
+        self.verifier.deny(denial)
         for session in tuple(self.sessions.values()):
-            if session.grant.jti == jti:
+            if denial.covers(session.grant):
                 session.end()
 
     async def run(self) -> None:

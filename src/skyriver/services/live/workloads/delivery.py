@@ -25,7 +25,7 @@ import psutil
 
 from skyriver.fabric import Endpoint
 from skyriver.fabric.certificates import Certificate, load, load_or_issue
-from skyriver.fabric.grants import Verifier, denials
+from skyriver.fabric.grants import Denial, Verifier
 from skyriver.fabric.moq import silence_native_logs
 from skyriver.fabric.relay_session import Usage
 from skyriver.kernel.child import ChildChannel
@@ -108,8 +108,8 @@ class DeliveryWorkload:
             self._server.follow(_relays(spec), _origins(spec))
 
     def _deny(self, denied: Iterable[Mapping[str, Any]]) -> None:
-        for jti, until in denials(denied):
-            self._server.sessions.deny(jti, until)
+        for entry in denied:
+            self._server.sessions.deny(Denial.from_entry(entry))
 
     # -- listening -------------------------------------------------------------------------------------------------
 

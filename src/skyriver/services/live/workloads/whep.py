@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from skyriver.fabric.certificates import Certificate, load
-from skyriver.fabric.grants import Verifier, denials
+from skyriver.fabric.grants import Denial, Verifier
 from skyriver.fabric.moq import silence_native_logs
 from skyriver.fabric.relay_session import Usage
 from skyriver.kernel.child import ChildChannel
@@ -149,8 +149,8 @@ class WhepWorkload:
             self._server.follow(endpoints(spec["origins"]))
 
     def _deny(self, denied: Iterable[Mapping[str, Any]]) -> None:
-        for jti, until in denials(denied):
-            self._server.deny(jti, until)
+        for entry in denied:
+            self._server.deny(Denial.from_entry(entry))
 
     async def _report(self) -> None:
         round_ = 0
