@@ -29,10 +29,14 @@ def service_grant(space: str = SPACE) -> str:
 
 
 def viewer_grant(
-    space: str = SPACE, *, get: tuple[str, ...] = ("",), lifetime: timedelta = timedelta(minutes=5)
+    space: str = SPACE,
+    *,
+    get: tuple[str, ...] = ("",),
+    lifetime: timedelta = timedelta(minutes=5),
+    jti: str | None = None,
 ) -> str:
     """What a viewer holds."""
-    return SIGNER.sign(root=space, get=list(get), lifetime=lifetime)
+    return SIGNER.sign(root=space, get=list(get), lifetime=lifetime, jti=jti)
 
 
 def publisher_grant(put: tuple[str, ...], space: str = SPACE) -> str:

@@ -57,7 +57,7 @@ class Allowance:
         Raises:
             TooMany: it is used up; the error (by default `WatchedTooOften`) says when there is one again.
         """
-        now_s, network = self._now(), _network(address)
+        now_s, network = self._now(), network_of(address)
         bucket = self._buckets.pop(network, None) or _Bucket(self._burst, now_s)
         bucket.tokens = min(self._burst, bucket.tokens + (now_s - bucket.at_s) * self._per_s)
         bucket.at_s = now_s
@@ -69,7 +69,7 @@ class Allowance:
         bucket.tokens -= 1
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """The address itself, or for IPv6 its /64: that is what one subscriber has."""
     try:
         parsed = ipaddress.ip_address(address)

@@ -80,7 +80,8 @@ class LiveProcess:
         passphrase = self._passphrases.read if self._passphrases else lambda _key: None
         plans = await read_plans(session, feeder_key, passphrase)
         now, doors = utc_now(), self._settings.doors
-        intents = plan_live(plans, observed, now=now, doors=doors, store_url=self._store_url)
+        limits = self._settings.address_limits
+        intents = plan_live(plans, observed, now=now, doors=doors, store_url=self._store_url, address_limits=limits)
         if self._relay_seal is not None:
             pulls, pushes = await read_relays(session, self._relay_seal)
             intents += relay_intents(

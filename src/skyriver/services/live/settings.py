@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from skyriver.kernel.errors import InvalidInput
+from skyriver.services.live.delivery.addresses import AddressLimits
 from skyriver.services.live.intents import Doors
 
 RTMP_PORT_VARIABLE = "SKYRIVER_RTMP_PORT"
@@ -17,8 +18,16 @@ VARIABLES = {
     "srt_port": "SKYRIVER_SRT_PORT",
     "srt_latency_ms": "SKYRIVER_SRT_LATENCY_MS",
     "whip_port": "SKYRIVER_WHIP_PORT",
+    "address_connections": "SKYRIVER_DELIVERY_CONNECTIONS_PER_ADDRESS",
+    "address_requests_per_s": "SKYRIVER_DELIVERY_REQUESTS_PER_ADDRESS",
 }
 _DOORS = Doors()
+_ADDRESS = AddressLimits()
+_WORDS = {  # what it is, and its range
+    "srt_latency_ms": ("number of milliseconds", "20 to 8000"),
+    "address_connections": ("number of connections", "0 (no limit) to 1000000"),
+    "address_requests_per_s": ("number of requests a second", "0 (no limit) to 1000000"),
+}
 
 
 class LiveSettings(BaseModel):
@@ -33,6 +42,18 @@ class LiveSettings(BaseModel):
         default=_DOORS.whip_port, ge=0, le=65535, description="TCP and UDP port of WHIP on every station; 0: any."
     )
     srt_latency_ms: int = Field(default=_DOORS.srt_latency_ms, ge=20, le=8000, description="Time for a lost packet.")
+
+    address_connections: int = Field(
+        default=_ADDRESS.connections, ge=0, le=1_000_000, description="Of one address at an edge's delivery; 0: any."
+    )
+    address_requests_per_s: int = Field(
+        default=_ADDRESS.requests_per_s, ge=0, le=1_000_000, description="The same, requests a second."
+    )
+
+    @property
+    def address_limits(self) -> AddressLimits:
+        """What one network address may take of an edge's delivery."""
+        return AddressLimits(self.address_connections, self.address_requests_per_s)
 
     @property
     def doors(self) -> Doors:
@@ -51,6 +72,6 @@ class LiveSettings(BaseModel):
             return cls.model_validate(given)
         except ValidationError as error:
             field = str(error.errors()[0]["loc"][0])
-            hint = "Use a number from 20 to 8000." if field == "srt_latency_ms" else "Use a number from 0 to 65535."
-            what = "number of milliseconds" if field == "srt_latency_ms" else "port"
+            what, numbers = _WORDS.get(field, ("port", "0 to 65535"))
+            hint = f"Use a number from {numbers}."
             raise InvalidInput(f"{VARIABLES[field]}={given[field]!r} is not a {what}.", hint=hint) from error

@@ -18,6 +18,7 @@ import pytest
 from skyriver.fabric import SLOT_US, AudioTrack, Catalog, MediaFrame, VideoTrack, certificates
 from skyriver.fabric.grants import Denial, Verifier
 from skyriver.kernel.clock import utc_now
+from skyriver.services.live.delivery.addresses import Addresses, AddressLimits
 from skyriver.services.live.delivery.connection import HEAD_S, IDLE_S, STALL_S
 from skyriver.services.live.delivery.http import MAX_HEAD_BYTES
 from skyriver.services.live.delivery.routes import BLOCK_S
@@ -402,3 +403,67 @@ async def test_sound_that_is_described_anew_does_not_begin_in_the_past() -> None
         feed._take(Catalog({"180p": feed.tracks["180p"].description}, {"aac": mono}), tasks)
     after = [segment.number for segment in feed.tracks["aac"].ring.segments]
     assert len(after) > len(numbers) and after == sorted(set(after))
+
+
+@contextlib.asynccontextmanager
+async def a_server(limits: AddressLimits) -> AsyncIterator[int]:
+    """The whole server, without channels; its port."""
+    server = DeliveryServer(Verifier(JWKS), (), lambda: "", limits=limits)
+    port = await server.listen("127.0.0.1", 0)
+    running = asyncio.create_task(server.run())
+    try:
+        yield port
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def health(port: int, host: str = "127.0.0.1") -> tuple[int, asyncio.StreamWriter]:
+    """What a connection from the address `host` is answered, and the open connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(host, 0))
+    writer.write(request("/health"))
+    return (await answer(reader)).status, writer
+
+
+async def test_one_address_does_not_take_all_connections() -> None:
+    async with a_server(AddressLimits(connections=3)) as port:
+        held = [await health(port) for _ in range(3)]
+        refused, turned_away = await health(port)
+        other, elsewhere = await health(port, "127.0.0.2")
+        assert ([status for status, _ in held], refused, other) == ([200] * 3, 429, 200)
+        for writer in (held[0][1], turned_away, elsewhere):
+            writer.close()
+            await writer.wait_closed()
+        again, writer = await health(port)
+        assert again == 200
+        for _, open_writer in held:
+            open_writer.close()
+        writer.close()
+
+
+async def test_one_address_does_not_take_all_time() -> None:
+    async with a_server(AddressLimits(requests_per_s=1)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request("/health") * 60)
+        statuses = [(await answer(reader)).status for _ in range(60)]
+        writer.close()
+        other, writer = await health(port, "127.0.0.2")
+        writer.close()
+    assert statuses[:2] == [200, 200] and 429 in statuses[2:] and other == 200
+
+
+def test_addresses_are_forgotten_when_they_have_been_quiet() -> None:
+    addresses = Addresses(AddressLimits(connections=10, requests_per_s=10))
+    one = addresses.enter("2001:db8::1", 0.0)
+    other = addresses.enter("2001:db8::2", 0.0)
+    assert one is not None and one is other and one.connections == 2, "a subscriber's /64 is one"
+    assert [one.take(0.0) for _ in range(21)] == [True] * 20 + [False]
+    one.connections = 0
+    addresses.forget(0.5)
+    assert addresses.enter("2001:db8::3", 0.5) is one, "to connect anew is no way around the limit"
+    assert [one.take(0.5) for _ in range(6)] == [True] * 5 + [False]
+    one.connections = 0
+    addresses.forget(4.0)
+    assert len(addresses) == 0
+    unlimited = Addresses(AddressLimits(0, 0)).enter("10.0.0.1", 0.0)
+    assert unlimited is not None and all(unlimited.take(0.0) for _ in range(10_000))

@@ -59,14 +59,14 @@ async def show(publisher: Publisher, units: dict[str, list[Unit]]) -> None:
 
 
 @asynccontextmanager
-async def a_stage(tmp_path: Path) -> AsyncIterator[Stage]:
+async def a_stage(tmp_path: Path, **limits: int) -> AsyncIterator[Stage]:
     units = {
         "180p": samples.video(2, width=320, height=180, gop=30),
         "90p": samples.video(2, width=160, height=90, gop=30),
     }
     async with running_relay(tmp_path / "relay") as relay:
         origin = {"url": relay.endpoint.url, "certificate_sha256": list(relay.endpoint.certificate_sha256)}
-        spec = {"host": "127.0.0.1", "port": 0, "origins": [origin], "grant": service_grant("live")}
+        spec = {"host": "127.0.0.1", "port": 0, "origins": [origin], "grant": service_grant("live"), "limits": limits}
         publisher = Publisher([relay.endpoint], SPACE, lambda: service_grant(SPACE))
         on_air = [asyncio.ensure_future(publisher.run()), asyncio.ensure_future(show(publisher, units))]
         try:
@@ -160,3 +160,11 @@ async def test_a_grant_that_is_revoked_ends_its_session(tmp_path: Path) -> None:
         assert (await player.watch(stage.url, grant)).status_code == 401
         async with a_player() as another:
             assert (await another.watch(stage.url, viewer_grant(SPACE))).status_code == 201
+
+
+async def test_a_tenant_whose_viewers_are_many_leaves_room_for_anothers(tmp_path: Path) -> None:
+    async with a_stage(tmp_path, max_sessions_per_tenant=1) as stage, a_player() as first, a_player() as second:
+        assert (await first.watch(stage.url, viewer_grant(SPACE, jti="ten_1.a"))).status_code == 201
+        refused = await second.watch(stage.url, viewer_grant(SPACE, jti="ten_1.b"))
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+        assert (await second.watch(stage.url, viewer_grant(SPACE, jti="ten_2.a"))).status_code == 201

@@ -52,7 +52,12 @@ Handler = Callable[[Request, "Connection"], "Response | Later"]
 
 class Connection(asyncio.Protocol):
     """See the module's text. `on_begin` is called once it is open (asyncio makes a protocol for each TLS handshake, and
-    tells it nothing where that fails), `on_end` once when it is closed."""
+    tells it nothing where that fails), `on_end` once when it is closed.
+
+    Attributes:
+        peer: the other end's address, once it is open.
+        handler: may be changed between requests.
+    """
 
     def __init__(
         self,
@@ -62,7 +67,8 @@ class Connection(asyncio.Protocol):
         on_begin: Callable[[Connection], None] = lambda connection: None,
     ) -> None:
         self.account: Account | None = None
-        self._handler = handler
+        self.peer = ""
+        self.handler = handler
         self._now_s = now_s
         self._on_begin, self._on_end = on_begin, on_end
         self._transport: asyncio.Transport | None = None
@@ -81,6 +87,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are of no such class
         self._transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+        peer = self._transport.get_extra_info("peername")
+        self.peer = str(peer[0]) if peer else ""
         self._since_s = self._now_s()
         self._on_begin(self)
 
@@ -133,7 +141,7 @@ class Connection(asyncio.Protocol):
                 self._refuse(error.status, error.why)
                 break
             self._request = request
-            answer = self._handler(request, self)
+            answer = self.handler(request, self)
             if self.account is not None:
                 self.account.bytes_received += end + 4
             if isinstance(answer, Response):

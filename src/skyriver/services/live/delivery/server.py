@@ -22,7 +22,8 @@ from skyriver.fabric.grants import Verifier
 from skyriver.fabric.relay_session import Usage
 from skyriver.kernel.clock import monotonic_s
 from skyriver.kernel.errors import WorldBroke
-from skyriver.services.live.delivery.connection import Connection
+from skyriver.services.live.delivery.addresses import Addresses, AddressLimits, Caller
+from skyriver.services.live.delivery.connection import Connection, Later
 from skyriver.services.live.delivery.feed import ChannelFeed
 from skyriver.services.live.delivery.http import Request, Response, refusal
 from skyriver.services.live.delivery.recorded import RecordedRoutes
@@ -39,6 +40,7 @@ MAX_CPU = 0.8
 """One process uses one core; above this share of it, parts begin to wait for each other."""
 USAGE_EVERY_S = 5.0
 BACKLOG = 1024
+NO_MORE_THAN = AddressLimits()
 TLS_HANDSHAKE_S = 10.0
 
 log = logging.getLogger(__name__)
@@ -77,6 +79,7 @@ class DeliveryServer:
         relays, fallback: see `ChannelFeed`.
         grant: a service grant for the spaces of all channels, asked for at each dial.
         recordings: where recordings are read from; None: this node cannot reach them.
+        limits: what one network address may take.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class DeliveryServer:
         *,
         fallback: tuple[Endpoint, ...] = (),
         recordings: VodSource | None = None,
+        limits: AddressLimits = NO_MORE_THAN,
         on_usage: Callable[[Usage], None] = lambda usage: None,
         on_metrics: Callable[[Metrics], None] = lambda metrics: None,
     ) -> None:
@@ -97,7 +101,8 @@ class DeliveryServer:
         recorded = RecordedRoutes(recordings, self.sessions, self._spawn) if recordings is not None else None
         self._routes = Routes(self.sessions, self._feed, recorded)
         self._feeds: dict[str, _Running] = {}
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, Caller | None] = {}
+        self._addresses = Addresses(limits)
         self._tasks: asyncio.TaskGroup | None = None
         self._servers: list[asyncio.Server] = []
         self._refused = self._dropped = 0
@@ -152,10 +157,28 @@ class DeliveryServer:
     # -- connections -----------------------------------------------------------------------------------------------
 
     def _connection(self) -> Connection:
+        return Connection(self._handle, monotonic_s, self._end, self._begin)
+
+    def _begin(self, connection: Connection) -> None:
+        caller = self._addresses.enter(connection.peer, monotonic_s())
         full = len(self._connections) >= MAX_CONNECTIONS
-        self._refused += full
-        handler = _refuse if full else self._routes.handle
-        return Connection(handler, monotonic_s, self._connections.discard, self._connections.add)
+        self._connections[connection] = caller
+        if full or caller is None:
+            self._refused += 1
+            connection.handler = _refuse if full else _refuse_address
+
+    def _end(self, connection: Connection) -> None:
+        caller = self._connections.pop(connection, None)
+        if caller is not None:
+            caller.connections -= 1
+
+    def _handle(self, request: Request, connection: Connection) -> Response | Later:
+        caller = self._connections.get(connection)
+        if caller is None or caller.take(monotonic_s()):
+            return self._routes.handle(request, connection)
+        connection.account = None
+        self._refused += 1
+        return _TOO_OFTEN
 
     # -- channels --------------------------------------------------------------------------------------------------
 
@@ -201,6 +224,7 @@ class DeliveryServer:
                     running.task.cancel()
             self._on_metrics(self._read(now_s - last_s, (cpu_s - last_cpu_s) / (now_s - last_s)))
             self.sessions.expire(now_s)
+            self._addresses.forget(now_s)
             if now_s >= next_usage_s:
                 next_usage_s = now_s + USAGE_EVERY_S
                 self.sessions.report()
@@ -246,6 +270,13 @@ def tls_context(certificate: Certificate) -> ssl.SSLContext:
 
 def _refuse(request: Request, connection: Connection) -> Response:
     return refusal(503, "This edge has as many connections as it can carry. Try the next one.", retry_after_s=2)
+
+
+def _refuse_address(request: Request, connection: Connection) -> Response:
+    return refusal(429, "Your network has as many connections here as one may have. Try again soon.", retry_after_s=2)
+
+
+_TOO_OFTEN = refusal(429, "Your network asks more often than one may. Try again in a second.", retry_after_s=1)
 
 
 def _raise_file_limit() -> None:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from skyriver.platform.workloads.model import ObservedNode, ObservedState, WorkloadIntent
+from skyriver.services.live.delivery.addresses import AddressLimits
 from skyriver.services.live.intents.channel_plan import ChannelPlan
-from skyriver.services.live.intents.delivery import delivery_intents
+from skyriver.services.live.intents.delivery import NO_MORE_THAN, delivery_intents
 from skyriver.services.live.intents.feeder import feeder_intent
 from skyriver.services.live.intents.homes import backup_node, core_nodes, home_node
 from skyriver.services.live.intents.station import Doors, station_intent
@@ -25,6 +26,7 @@ def plan_live(
     now: datetime,
     doors: Doors = DOORS,
     store_url: str = "",
+    address_limits: AddressLimits = NO_MORE_THAN,
 ) -> list[WorkloadIntent]:
     """All intents of the service: a station on each core node, transcoders and feeders where they are wanted."""
     homes = {c.channel_id: homes_of(c, observed) for c in channels}
@@ -43,7 +45,7 @@ def plan_live(
         home = homes[channel.channel_id][InputName.MAIN]
         if channel.feeder is not None and home is not None:
             intents.append(feeder_intent(channel, channel.feeder, home, observed, doors))
-    return intents + delivery_intents(observed, store_url) + whep_intents(observed)
+    return intents + delivery_intents(observed, store_url, address_limits) + whep_intents(observed)
 
 
 def homes_of(channel: ChannelPlan, observed: ObservedState) -> dict[InputName, ObservedNode | None]:

@@ -11,6 +11,8 @@ class Limits:
 
     max_sessions: int = 60
     """A viewer of 1.4 Mbit/s costs about 1 % of a core: packets are made and encrypted one by one."""
+    max_sessions_per_tenant: int = 40
+    """One tenant's viewers leave room for another's."""
     max_channels: int = 32
     max_offer_bytes: int = 64 << 10
     setup_timeout_s: float = 10.0

@@ -114,15 +114,22 @@ class WhepServer(SignallingServer[WhepSession]):
             return unauthorised(error.message) if error.http_status == 401 else Response(403, error.message)
         if not grant.may_get(BROADCAST):
             return Response(403, "This grant is not for watching.")
-        if len(self.sessions) >= self.limits.max_sessions:
-            self.refused += 1
-            return Response(503, "This server has as many WebRTC viewers as it takes.", {"Retry-After": "5"})
+        if (full := self._full(grant)) is not None:
+            return full
         feed = self._feed(channel_id)
         catalog = await feed.described(self.limits.catalog_within_s) if feed is not None else None
         if feed is None or catalog is None:
             return Response(404, "Nobody is on air in this channel now.", {"Retry-After": "5"})
         wanted = next(iter(parse_qs(request.query).get("rendition", [])), "")[:64]
-        return self._answer_with(feed, catalog, offer, wanted, grant)
+        return self._full(grant) or self._answer_with(feed, catalog, offer, wanted, grant)  # others came meanwhile
+
+    def _full(self, grant: Grant) -> Response | None:
+        tenant = _tenant_of(grant)
+        theirs = sum(_tenant_of(session.grant) == tenant for session in self.sessions.values())
+        if len(self.sessions) < self.limits.max_sessions and theirs < self.limits.max_sessions_per_tenant:
+            return None
+        self.refused += 1
+        return Response(503, "This server has as many WebRTC viewers as it takes.", {"Retry-After": "5"})
 
     def _answer_with(
         self, feed: ChannelFeed, catalog: Catalog, offer: sdp.Offer, wanted: str, grant: Grant
@@ -191,6 +198,11 @@ class WhepServer(SignallingServer[WhepSession]):
     def _ended(self, session: WhepSession) -> None:
         self.sessions.pop(session.session_id, None)
         self._on_over(session)
+
+
+def _tenant_of(grant: Grant) -> str:
+    """The tenant that a grant was made for: it stands in front of the `jti`'s dot, see `platform.fabric_keys`."""
+    return grant.jti.partition(".")[0]
 
 
 def _choose_profile(section: sdp.MediaOffer, track: VideoTrack) -> sdp.Codec | None:

@@ -1,10 +1,11 @@
 """`live.delivery`: LL-HLS, HLS and DASH of all channels at one edge, filled from the fabric while somebody watches.
 
-Spec: {host, advertise_host, port, relays: [{url, certificate_sha256}], origins: [the same], grant, store}. `relays`
-are the edge's own; without any it fills from the origins. `grant` is a service grant for the spaces of all channels,
-`store` the URL of the object store that recordings are read from, empty where this node cannot reach it. The first
-command also brings data_dir, certificate ({chain, key}: files of the operator's own, or None), jwks, denied.
-Later commands: `spec`, `keys`, `deny`, `drain`. A change of what it listens on needs a restart, which it asks for.
+Spec: {host, advertise_host, port, relays: [{url, certificate_sha256}], origins: [the same], grant, store,
+address_limits: {connections, requests_per_s}}. `relays` are the edge's own; without any it fills from the origins.
+`grant` is a service grant for the spaces of all channels, `store` the URL of the object store that recordings are read
+from, empty where this node cannot reach it. The first command also brings data_dir, certificate ({chain, key}: files
+of the operator's own, or None), jwks, denied. Later commands: `spec`, `keys`, `deny`, `drain`. A change of what it
+listens on needs a restart, which it asks for.
 
 `ready`: {url, secure_url, port, pid}. `url` is what browsers can use: https with the operator's certificate, else
 http. Metrics, 1 Hz: see `delivery.server.Metrics`.
@@ -33,12 +34,13 @@ from skyriver.kernel.clock import utc_now
 from skyriver.kernel.errors import SkyriverError, WorldBroke
 from skyriver.kernel.networks import host_in_url
 from skyriver.platform.objects import open_store
+from skyriver.services.live.delivery.addresses import AddressLimits
 from skyriver.services.live.delivery.server import DeliveryServer, Metrics, tls_context
 from skyriver.services.live.vod.source import VodSource
 from skyriver.services.live.workloads.specs import endpoints
 
 CHECK_CERTIFICATE_S = 60.0
-_LISTENING = ("host", "advertise_host", "port", "store")
+_LISTENING = ("host", "advertise_host", "port", "store", "address_limits")
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +65,7 @@ class DeliveryWorkload:
             lambda: str(self._spec["grant"]),
             fallback=_origins(self._spec),
             recordings=VodSource(open_store(self._spec["store"])) if self._spec.get("store") else None,
+            limits=AddressLimits(**self._spec.get("address_limits", {})),
             on_usage=self._usage,
             on_metrics=self._metrics,
         )
@@ -103,7 +106,9 @@ class DeliveryWorkload:
     def _take_spec(self, spec: Mapping[str, Any]) -> None:
         before, self._spec = self._spec, spec
         if any(before.get(key) != spec.get(key) for key in _LISTENING):
-            self._channel.emit("restart_me", reason="what it listens on, or where recordings are, has changed")
+            self._channel.emit(
+                "restart_me", reason="where it listens, its limits, or where recordings are, has changed"
+            )
         elif (_relays(before), _origins(before)) != (_relays(spec), _origins(spec)):
             self._server.follow(_relays(spec), _origins(spec))
 

@@ -1,9 +1,9 @@
 """`live.whep`: every channel of the cloud for players that speak WebRTC and nothing else, on one node.
 
-Spec: {host, advertise_host, port, origins: [{url, certificate_sha256}], grant}. `grant` is a service grant for the
-spaces of all channels. The first command also brings certificate ({chain, key}: files of the operator's own, or None),
-jwks, denied. Later commands: `spec`, `keys`, `deny`, `drain`. A change of what it listens on needs a restart, which it
-asks for.
+Spec: {host, advertise_host, port, origins: [{url, certificate_sha256}], grant, limits}. `grant` is a service grant for
+the spaces of all channels, `limits` what differs from `whep.limits`. The first command also brings certificate
+({chain, key}: files of the operator's own, or None), jwks, denied. Later commands: `spec`, `keys`, `deny`, `drain`. A
+change of what it listens on needs a restart, which it asks for.
 
 `ready`: {url, port}; url is https with the operator's certificate, else http. Metrics, 1 Hz: {sessions, channels,
 refused, egress_bps, load, viewers_by_space}. `usage` events are those of a relay.
@@ -29,11 +29,12 @@ from skyriver.kernel.errors import WorldBroke
 from skyriver.kernel.ids import new_id
 from skyriver.kernel.networks import host_in_url
 from skyriver.services.live.whep import WhepServer
+from skyriver.services.live.whep.limits import Limits
 from skyriver.services.live.whep.session import WhepSession
 from skyriver.services.live.workloads.specs import endpoints
 
 METRICS_EVERY_S, USAGE_EVERY = 1.0, 5
-_LISTENING = ("host", "advertise_host", "port")
+_LISTENING = ("host", "advertise_host", "port", "limits")
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +123,7 @@ class WhepWorkload:
             host=str(self._spec["host"]),
             port=port,
             advertise_host=str(self._spec.get("advertise_host") or ""),
+            limits=Limits(**self._spec.get("limits", {})),
             tls=self._tls,
             on_over=self._over,
         )
