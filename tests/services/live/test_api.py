@@ -102,6 +102,7 @@ class TestChannels:
             "profile": "standard",
             "standby": True,
             "adaptive_quality": True,
+            "ladder": "adaptive",
             "loudness_lufs": 0,
             "max_bitrate_bps": 50_000_000,
             "state": "offline",
@@ -115,8 +116,8 @@ class TestChannels:
             "on_slate": False,
             "viewers": 0,
             "renditions": [
-                {"name": "480p", "width": 854, "height": 480, "bitrate_bps": 1_400_000},
-                {"name": "270p", "width": 480, "height": 270, "bitrate_bps": 500_000},
+                {"name": "480p", "width": 854, "height": 480, "bitrate_bps": 1_400_000, "quality": None},
+                {"name": "270p", "width": 480, "height": 270, "bitrate_bps": 500_000, "quality": None},
             ],
         }
         for path in ("/v1/channels", "/v1/channels/main-stage", f"/v1/channels/{channel['id']}/stream-keys"):

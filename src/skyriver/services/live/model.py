@@ -40,6 +40,13 @@ class Takeover(StrEnum):
     TAKEOVER = "takeover"  # the newcomer replaces the first: a spare encoder takes over without waiting
 
 
+class LadderPolicy(StrEnum):
+    """Who decides which renditions a channel has, and the most that each may take."""
+
+    ADAPTIVE = "adaptive"  # what is measured of its pictures, within the profile
+    FIXED = "fixed"  # the profile
+
+
 class InputName(StrEnum):
     """A channel's inputs: two encoders, best at two places. Each has its own keys."""
 

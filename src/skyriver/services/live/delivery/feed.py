@@ -27,6 +27,8 @@ READY_WITHIN_S = 3.0
 """How long all tracks are waited for once the catalog is there: a slot's rest, and the first part of the next."""
 MAX_WAITING = 20_000
 MAX_TRACKS = 16
+ENDED_AFTER_S = 5.0
+"""A track that is not offered any more, and brings nothing for so long, has ended."""
 ALONE_TICKS = 2
 """The first may fall into the moment of dialling."""
 LATE_US = 660_000
@@ -45,6 +47,9 @@ class Track:
     reader: asyncio.Task[None] | None = None
     least_lag_us: int | None = None
     late_parts: int = 0
+    offered: bool = True
+    """Whether the catalog lists it. One that is listed no more may go on for those who play it."""
+    heard_at_s: float = 0.0
 
 
 class ChannelFeed:
@@ -95,7 +100,7 @@ class ChannelFeed:
 
     def others(self, name: str) -> list[TrackRing]:
         """The rings beside this one, for rendition reports."""
-        return [track.ring for other, track in self.tracks.items() if other != name]
+        return [track.ring for other, track in self.tracks.items() if track.offered and other != name]
 
     @property
     def ready(self) -> bool:
@@ -124,15 +129,17 @@ class ChannelFeed:
         self._waiting = [waiter for waiter in self._waiting if waiter.until_s > now_s]
         for waiter in late:
             waiter.wake(False)
-        for track in self.tracks.values():
+        for name, track in list(self.tracks.items()):
             track.ring.expire(now_s)
+            if not track.offered and now_s - track.heard_at_s > ENDED_AFTER_S:
+                self._stop(self.tracks.pop(name))
 
     def renditions(self) -> tuple[list[Rendition], Rendition | None]:
         """(video, audio) that can be played now; video by rising bit rate."""
         videos, audio = [], None
         for name, track in self.tracks.items():
             newest = track.ring.newest
-            if newest is None or not _has_segment(track.ring):
+            if not track.offered or newest is None or not _has_segment(track.ring):
                 continue
             described, init = track.description, newest.init
             peak_bps, average_bps = rendition_rates(track.ring, described.bitrate_bps or 128_000)
@@ -190,8 +197,8 @@ class ChannelFeed:
 
     def _take(self, catalog: Catalog, tasks: asyncio.TaskGroup) -> None:
         wanted = delivered_tracks(catalog)
-        for name in [name for name in self.tracks if name not in wanted]:
-            self._stop(self.tracks.pop(name))
+        for name, known in self.tracks.items():
+            known.offered = name in wanted
         for name, description in wanted.items():
             track = self.tracks.get(name)
             if track is not None and _same_stream(track.description, description):
@@ -238,7 +245,9 @@ class ChannelFeed:
 
     async def _read(self, name: str, track: Track, segmenter: Segmenter, *, back_us: int, after: int) -> None:
         """Fill a track's ring with what comes of `back_us` ago and later, in segments of numbers above `after`."""
+        loop = asyncio.get_running_loop()
         async for frame in self._subscriber.frames(name, back_us=back_us):
+            track.heard_at_s = loop.time()
             parts = [part for part in segmenter.push(frame) if part.segment > after]
             for part in parts:
                 track.ring.append(part, segmenter.pending if part is parts[-1] else None)

@@ -18,6 +18,7 @@ from skyriver.services.live.model import (
     SLATE_MINUTES,
     InputName,
     InputSelect,
+    LadderPolicy,
     ProfileName,
     Takeover,
 )
@@ -79,6 +80,7 @@ class ChannelPlan:
     switch: SwitchPlan = SwitchPlan()
     standby: bool = True
     adaptive_quality: bool = True
+    ladder: LadderPolicy = LadderPolicy.ADAPTIVE
     loudness_lufs: int = 0
     max_bitrate_bps: int = MAX_BITRATE_BPS
     feeder: FeederPlan | None = None
@@ -151,6 +153,7 @@ async def read_plans(
             profile=ProfileName(channel.profile),
             standby=channel.standby,
             adaptive_quality=channel.adaptive_quality,
+            ladder=LadderPolicy(channel.ladder),
             loudness_lufs=channel.loudness_lufs,
             max_bitrate_bps=channel.max_bitrate_bps,
             inputs={name: input_plan(channel.id, name) for name in InputName},

@@ -67,6 +67,7 @@ def _transcoder(
         "inputs": _inputs(channel, observed),
         "cost": cost,
         "adaptive_quality": channel.adaptive_quality,
+        "ladder": channel.ladder.value,
         "loudness_lufs": channel.loudness_lufs,
         "captions": [{"language": language, "label": label} for language, label in channel.captions],
         # The standby sees the same pictures: one pair of eyes is enough.

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from skyriver.platform.web.fields import Body, Name, Slug
 from skyriver.services.live.intents import IngestUrls
@@ -24,6 +24,7 @@ from skyriver.services.live.model import (
     ChannelState,
     InputName,
     InputSelect,
+    LadderPolicy,
     ProfileName,
     Takeover,
     fit_ladder,
@@ -45,6 +46,10 @@ def _check_loudness(lufs: int) -> int:
 
 STANDBY = "Whether a second transcoder runs along on another core node, where there is one, and takes over at once."
 ADAPTIVE_QUALITY = "Whether each rendition's quality is set by measuring the pictures; else it is the same for all."
+LADDER = (
+    "Whether measuring the pictures may also lower the renditions' bit rates and leave out those that save nothing"
+    " (`adaptive`), or the profile's ladder stays as it is (`fixed`)."
+)
 LOUDNESS = "Programme loudness that the sound is brought to, in LUFS (EBU R 128); 0 leaves it as it comes."
 LoudnessLufs = Annotated[int, AfterValidator(_check_loudness)]
 MAX_BITRATE = "What a publisher may send, in bit/s over 5 s; beyond it, it is disconnected with a message."
@@ -66,6 +71,7 @@ class NewChannel(Body):
     profile: ProfileName = Field(default=ProfileName.STANDARD, description="The ladder of renditions below the source.")
     standby: bool = Field(default=True, description=STANDBY)
     adaptive_quality: bool = Field(default=True, description=ADAPTIVE_QUALITY)
+    ladder: LadderPolicy = Field(default=LadderPolicy.ADAPTIVE, description=LADDER)
     loudness_lufs: LoudnessLufs = Field(default=0, description=LOUDNESS)
     max_bitrate_bps: MaxBitrate = Field(default=MAX_BITRATE_BPS, description=MAX_BITRATE)
     input_revert_s: RevertSeconds = Field(default=REVERT_AFTER_S, description=INPUT_REVERT)
@@ -85,6 +91,7 @@ class ChannelPatch(Body):
     profile: ProfileName | None = None
     standby: bool | None = None
     adaptive_quality: bool | None = None
+    ladder: LadderPolicy | None = None
     loudness_lufs: LoudnessLufs | None = None
     max_bitrate_bps: MaxBitrate | None = None
     input_revert_s: RevertSeconds | None = None
@@ -141,11 +148,33 @@ class NamedInputShape(InputShape):
     active: bool = Field(description="Whether viewers see this one.")
 
 
+class RenditionQuality(BaseModel):
+    """What the last measurement said: a sample of the show's own pictures, encoded at several qualities and at the
+    profile's whole bit rate. SSIM of the luma, 1 for equal pictures. And what was chosen for it."""
+
+    crf: int = Field(description="Quality that is encoded at (x264's constant rate factor); a smaller one is better.")
+    needs_bps: int = Field(description="What that takes of these pictures.")
+    ssim: float
+    profile_bps: int = Field(description="The profile's bit rate.")
+    profile_ssim: float = Field(description="What the profile's whole bit rate would have given.")
+    saved: float = Field(description="Share of the profile's bits that these pictures do not need, 0 to 1.")
+    cap_bps: int = Field(description="The most that the rendition may take now.")
+    carried_by: str | None = Field(
+        default=None, description="The rendition whose pictures are sent in its place, as they need hardly more bits."
+    )
+    carrier_ssim: float | None = Field(default=None, description="Of that one's pictures, at its size.")
+    enlarged_ssim: float | None = Field(default=None, description="Of this one's, enlarged to the same size.")
+    withdrawn: bool = Field(description="Whether a choice ended early, because the show turned out to need more.")
+
+
 class RenditionShape(BaseModel):
     name: str
     width: int
     height: int
     bitrate_bps: int
+    quality: RenditionQuality | None = Field(
+        default=None, description="Null before the first measurement, and where nothing is measured."
+    )
 
 
 class ChannelShape(BaseModel):
@@ -158,6 +187,7 @@ class ChannelShape(BaseModel):
     profile: ProfileName
     standby: bool = Field(description=STANDBY)
     adaptive_quality: bool = Field(description=ADAPTIVE_QUALITY)
+    ladder: LadderPolicy = Field(description=LADDER)
     loudness_lufs: int = Field(description=LOUDNESS)
     max_bitrate_bps: int = Field(description=MAX_BITRATE)
     input_select: InputSelect = Field(description="Which input is shown: by itself, or chosen by hand.")
@@ -211,6 +241,7 @@ def channel_shape(channel: ChannelRecord, seen: Seen, urls: Mapping[InputName, I
         profile=ProfileName(channel.profile),
         standby=channel.standby,
         adaptive_quality=channel.adaptive_quality,
+        ladder=LadderPolicy(channel.ladder),
         loudness_lufs=channel.loudness_lufs,
         max_bitrate_bps=channel.max_bitrate_bps,
         input_select=InputSelect(channel.input_select),
@@ -232,10 +263,24 @@ def _renditions(profile: ProfileName, seen: Seen) -> list[RenditionShape]:
     source = []
     if seen.input is not None and seen.input.width and seen.input.height:
         ladder = fit_ladder(ladder, seen.input.width, seen.input.height)
-        size = {"width": seen.input.width, "height": seen.input.height}
+        width, height = seen.input.width, seen.input.height
         if plays_in_browsers(seen.input.codec):
-            source = [RenditionShape(name="source", **size, bitrate_bps=seen.input.bitrate_bps)]
-    return source + [RenditionShape(**vars(rendition)) for rendition in ladder]
+            source = [RenditionShape(name="source", width=width, height=height, bitrate_bps=seen.input.bitrate_bps)]
+    return source + [
+        RenditionShape(
+            name=r.name, width=r.width, height=r.height, bitrate_bps=r.bitrate_bps, quality=_quality(r.name, seen)
+        )
+        for r in ladder
+    ]
+
+
+def _quality(name: str, seen: Seen) -> RenditionQuality | None:
+    """As the transcoder reports it; None also for a report of another version."""
+    told = next((rendition.get("quality") for rendition in seen.renditions if rendition.get("name") == name), None)
+    try:
+        return RenditionQuality.model_validate(told) if told else None
+    except ValidationError:
+        return None
 
 
 def stream_key_shape(key: StreamKeyRecord) -> StreamKeyShape:

@@ -22,6 +22,8 @@ class LiveBroadcast:
         self._sound_us: dict[str, int] = {}  # the newest time of each audio track
         self._expected: set[str] = set()
         self._announced = False
+        self.carried: set[str] = set()
+        """Renditions that are not offered for now: what is written to their tracks are another one's pictures."""
         self.videos: dict[str, VideoTrack] = {}
         self.flows: dict[str, Flow] = {}
 
@@ -38,15 +40,23 @@ class LiveBroadcast:
 
     def video(self, name: str, track: VideoTrack) -> None:
         self.videos[name] = track
+        self.carried.discard(name)
         self._add(name, self._broadcast.video(name, track))
 
     def audio(self, name: str, track: AudioTrack) -> None:
         self._sound_us.setdefault(name, -1)
         self._add(name, self._broadcast.audio(name, track))
 
+    def withhold(self, name: str) -> None:
+        """Take a track out of the offer, and go on with it for those who read it: nobody is cut off."""
+        if name in self.videos:
+            self.carried.add(name)
+            self._broadcast.remove(name)
+
     def remove(self, name: str) -> None:
         """Take a track out of the offer. Its numbers go on if it ever returns."""
         self.videos.pop(name, None)
+        self.carried.discard(name)
         self.flows.pop(name, None)
         self._tracks.pop(name, None)
         self._broadcast.remove(name)

@@ -30,12 +30,25 @@ def metrics(live: LiveBroadcast, engine: Engine | None) -> dict[str, Any]:
 
 
 def _quality(engine: Engine | None, name: str) -> dict[str, Any]:
-    """What the last measurement of a rendition's pictures said; empty before the first."""
+    """What the last measurement of a rendition's pictures said, and what follows from it; empty before the first."""
     verdict = engine.quality.get(name) if engine is not None else None
-    if verdict is None:
+    if engine is None or verdict is None:
         return {}
-    measured = {name: round(value, 4) for name, value in (("ssim", verdict.ssim), ("saved", verdict.saved))}
-    return {"quality": {"crf": verdict.crf, "cap_bps": verdict.reference_bps, **measured}}
+    told: dict[str, Any] = {
+        "crf": verdict.crf,
+        "profile_bps": verdict.reference_bps,
+        "needs_bps": verdict.bitrate_bps,
+        "ssim": round(verdict.ssim, 4),
+        "profile_ssim": round(verdict.reference_ssim, 4),
+        "saved": round(verdict.saved, 4),
+    }
+    chosen = engine.chosen
+    rung = next((rung for rung in chosen.rungs if rung.name == name), None)
+    if rung is not None:
+        told |= {"cap_bps": rung.cap_bps, "carried_by": rung.carried_by, "withdrawn": chosen.withdrawn}
+        if rung.ssim is not None and rung.enlarged_ssim is not None:
+            told |= {"carrier_ssim": round(rung.ssim, 4), "enlarged_ssim": round(rung.enlarged_ssim, 4)}
+    return {"quality": told}
 
 
 def input_metrics(selector: InputSelector, sources: Mapping[Feed, Source]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from skyriver.fabric import Endpoint
 from skyriver.services.live.media.detectors import DetectorSettings
 from skyriver.services.live.media.slate import SlateLook
-from skyriver.services.live.model import REVERT_AFTER_S, InputName, InputSelect, Rendition
+from skyriver.services.live.model import REVERT_AFTER_S, InputName, InputSelect, LadderPolicy, Rendition
 from skyriver.services.live.switching import Policy
 from skyriver.services.live.workloads.specs import endpoints
 
@@ -28,6 +28,8 @@ class TranscoderSpec:
     opus_bitrate_bps: int
     detectors: DetectorSettings
     adaptive_quality: bool = True
+    fixed_ladder: bool = False
+    """Whether measurements leave the profile's renditions as they are."""
     loudness_lufs: int = 0
     """What the sound is brought to; 0 leaves it as it comes."""
     policy: Policy = field(default_factory=Policy)
@@ -56,6 +58,7 @@ class TranscoderSpec:
             opus_bitrate_bps=audio.get("opus", 96_000),
             detectors=DetectorSettings.parse(spec.get("detectors", {})),
             adaptive_quality=bool(spec.get("adaptive_quality", True)),
+            fixed_ladder=LadderPolicy(spec.get("ladder", LadderPolicy.ADAPTIVE)) is LadderPolicy.FIXED,
             loudness_lufs=int(spec.get("loudness_lufs", 0)),
             policy=_policy(spec.get("inputs", {})),
             last=InputName(last) if (last := spec.get("inputs", {}).get("last")) else None,
@@ -76,6 +79,7 @@ class TranscoderSpec:
                 spec.opus_bitrate_bps,
                 spec.cost,
                 spec.adaptive_quality,
+                spec.fixed_ladder,
                 spec.loudness_lufs,
             )
 

@@ -22,6 +22,7 @@ from skyriver.services.live.media.units import (
     Output,
     SoundSource,
     Splice,
+    TrackCarried,
     TrackEnded,
     Unit,
     VideoTrack,
@@ -220,6 +221,7 @@ class Transcoder:
             opus_bitrate_bps=self.spec.opus_bitrate_bps,
             loudness_lufs=self.spec.loudness_lufs,
             adaptive_quality=self.spec.adaptive_quality,
+            fixed_ladder=self.spec.fixed_ladder,
             fps=(video.framerate if video else None) or 30.0,
             observer=self._watch,
         )
@@ -270,6 +272,8 @@ class Transcoder:
                 self._live.video(track, CatalogVideo(codec, width, height, framerate, bitrate_bps))
             case AudioTrack(track, codec, rate_hz, channels, init, bitrate_bps):
                 self._live.audio(track, CatalogAudio(codec, rate_hz, channels, init, bitrate_bps))
+            case TrackCarried(track):
+                self._live.withhold(track)
             case TrackEnded(track):
                 self._live.remove(track)
 
