@@ -20,6 +20,7 @@ from skyriver.platform.manifest import Part
 from skyriver.platform.store import Store
 from skyriver.platform.web.events import EventHub
 from skyriver.platform.webhooks import publish_event
+from skyriver.platform.webhooks.addresses import shown_url
 from skyriver.platform.webhooks.delivery import IN_FLIGHT, KEPT, PER_TENANT, DeliveryWorker
 from skyriver.platform.webhooks.model import DISABLE_AFTER_FAILURES, signature
 from skyriver.platform.webhooks.records import WebhookDeliveryRecord, WebhookEventRecord
@@ -240,6 +241,33 @@ async def test_the_test_button_a_new_secret_and_the_list_of_events(
     bad = await red.patch(path, json={"url": "ftp://nowhere.test"})
     assert bad.status_code == 422
     assert (await (await cloud.as_(cloud.red, "member")).get("/v1/webhooks")).status_code == 403
+
+
+async def test_the_audit_log_has_no_more_of_a_url_than_says_where_it_leads(cloud: Cloud) -> None:
+    """Chat services put the secret into the path."""
+    red = await cloud.as_(cloud.red)
+    url = "https://hooks.test/services/T00/s3cret"
+    made = (await red.post("/v1/webhooks", json={"name": "Mine", "url": url})).json()
+    await red.patch(f"/v1/webhooks/{made['id']}", json={"url": f"{url}?token=t0ken"})
+    await red.delete(f"/v1/webhooks/{made['id']}")
+    log = (await red.get("/v1/audit")).text
+    assert "s3cret" not in log and "t0ken" not in log
+    assert log.count("https://hooks.test/services/…") == 3
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://hooks.test", "https://hooks.test/"),
+        ("https://hooks.test/", "https://hooks.test/"),
+        ("https://hooks.test/s3cret", "https://hooks.test/…"),
+        ("https://hooks.test:8443/?key=s3cret", "https://hooks.test:8443/…"),
+        ("http://hooks.test/services/s3cret", "http://hooks.test/services/…"),
+        ("https://hooks.test/a-first-word-that-is-long/x", "https://hooks.test/…"),
+    ],
+)
+def test_a_shown_url_ends_before_anything_that_may_be_secret(url: str, shown: str) -> None:
+    assert shown_url(url) == shown
 
 
 async def test_old_events_are_forgotten_with_their_deliveries(cloud: Cloud, desk: Desk, receiver: Receiver) -> None:

@@ -12,15 +12,18 @@ caller's credential and the idempotency key, neither of which the store knows.
 from __future__ import annotations
 
 import hashlib
+import hmac
+import json
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fastapi import Depends, Header, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretBytes, SecretStr
+from pydantic_core import to_jsonable_python
 from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -61,7 +64,7 @@ class Idempotency:
         if self._key is None:
             return await create()
         key_sha256 = _sha256(caller.tenant_id, caller.id, self._route, self._key)
-        request_sha256 = _sha256(self._route, body.model_dump_json())
+        request_sha256 = _digest(self._key, self._route, body)
         await session.execute(delete(IdempotencyRecord).where(IdempotencyRecord.created_at < utc_now() - KEEP_ANSWERS))
         seal = AESGCM(hashlib.sha256(f"idempotency\0{self._credential}\0{self._key}".encode()).digest())
         record = IdempotencyRecord(
@@ -108,6 +111,21 @@ def _open(seal: AESGCM, answer: bytes) -> bytes:
 
 def _sha256(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _digest(key: str, route: str, body: BaseModel) -> str:
+    """What tells requests apart, secrets and all: dumped as JSON, two different ones are the same `**********`.
+
+    Keyed by the idempotency key, which the store does not have: a password cannot be guessed from it.
+    """
+    text = json.dumps(body.model_dump(), default=_plain, sort_keys=True)
+    return hmac.new(key.encode(), f"{route}\0{text}".encode(), hashlib.sha256).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, SecretStr | SecretBytes):
+        return to_jsonable_python(value.get_secret_value())
+    return to_jsonable_python(value)
 
 
 def _idempotency(

@@ -17,6 +17,8 @@ from skyriver.kernel.errors import InvalidInput, WorldBroke
 from skyriver.kernel.networks import host_in_url, is_public
 from skyriver.platform.webhooks.model import URL_CHARS_MAX
 
+SHOWN_WORD_CHARS_MAX = 16
+"""A path's first word that is longer may be the secret itself."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -73,6 +75,21 @@ def read_url(url: str) -> Target:
         raise BadWebhookUrl(f"A webhook's URL has {URL_CHARS_MAX} characters at most and no fragment.", hint=_HINT)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(parts.scheme, host, port or DEFAULT_PORTS[parts.scheme], path)
+
+
+def shown_url(url: str) -> str:
+    """As much of a URL as may stand in logs: many services put their secret into the path or the query.
+
+    Scheme, host and, of a path with more behind it, the first word: `https://hooks.example.com/services/…`.
+
+    Raises:
+        BadWebhookUrl.
+    """
+    target = read_url(url)
+    first, slash, _rest = target.path.partition("?")[0].removeprefix("/").partition("/")
+    prefix = f"{first}/" if slash and len(first) <= SHOWN_WORD_CHARS_MAX else ""
+    shown = f"{target.scheme}://{target.host_header}/{prefix}"
+    return shown if shown.removesuffix("/") == url.removesuffix("/") else f"{shown}…"
 
 
 _HINT = "Give the full address of your receiver, e.g. https://hooks.example.com/skyriver."

@@ -15,7 +15,7 @@ from skyriver.kernel.errors import Conflict, InvalidInput, NotFound
 from skyriver.kernel.ids import new_id
 from skyriver.platform.fabric_keys.seal import Seal
 from skyriver.platform.identity import Principal, record_audit
-from skyriver.platform.webhooks.addresses import read_url
+from skyriver.platform.webhooks.addresses import read_url, shown_url
 from skyriver.platform.webhooks.model import (
     GIVE_UP_AFTER,
     TEST_EVENT,
@@ -125,7 +125,7 @@ async def create_webhook(
     secret = _give_secret(webhook, seal)
     session.add(webhook)
     await session.flush()
-    record_audit(session, caller, "webhook.created", webhook.id, name=name, url=url)
+    record_audit(session, caller, "webhook.created", webhook.id, name=name, url=shown_url(url))
     return webhook, secret
 
 
@@ -160,14 +160,15 @@ async def change_webhook(
             webhook.failures, webhook.failing_since = 0, None
     await session.flush()
     if changed:
-        record_audit(session, caller, "webhook.changed", webhook.id, **changed)
+        shown = {"url": shown_url(url)} if url is not None else {}
+        record_audit(session, caller, "webhook.changed", webhook.id, **changed | shown)
     return webhook
 
 
 async def delete_webhook(session: AsyncSession, caller: Principal, webhook: WebhookRecord) -> None:
     """Remove a webhook with its deliveries; what waits is not sent any more."""
     await session.delete(webhook)
-    record_audit(session, caller, "webhook.deleted", webhook.id, name=webhook.name, url=webhook.url)
+    record_audit(session, caller, "webhook.deleted", webhook.id, name=webhook.name, url=shown_url(webhook.url))
 
 
 async def rotate_secret(session: AsyncSession, caller: Principal, seal: Seal, webhook: WebhookRecord) -> str:

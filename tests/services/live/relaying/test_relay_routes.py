@@ -174,3 +174,16 @@ async def test_states_come_from_the_workloads(scene: Scene) -> None:
     )
     push = (await scene.red.get(f"{path}/destinations")).json()["items"][0]["status"]
     assert (push["state"], push["error"]) == ("retrying", "No such key.")
+
+
+async def test_a_create_with_another_secret_is_another_create(scene: Scene) -> None:
+    channel = (await scene.create())["channel"]
+    path, headers = f"/v1/channels/{channel['slug']}/destinations", {"Idempotency-Key": "try-1"}
+    first = await scene.red.post(path, json=FAR, headers=headers)
+    again = await scene.red.post(path, json=FAR, headers=headers)
+    assert first.status_code == 201 and again.json() == first.json()
+    for changed in ({"key": "0ther-k3y"}, {"url": "rtmps://far.test/b1s"}):
+        assert problem(await scene.red.post(path, json=FAR | changed, headers=headers)) == (
+            409,
+            "idempotency_key_reused",
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,10 +14,11 @@ import pytest
 
 from skyriver.fabric.numbering import SLOT_US
 from skyriver.platform.objects import FolderStore
+from skyriver.platform.objects.store import ObjectInfo
 from skyriver.services.live.recorder.ending import Ending, write_ending
 from skyriver.services.live.recorder.layout import segment_key
 from skyriver.services.live.vod.mp4 import DamagedRecording, Piece, Plan
-from skyriver.services.live.vod.source import NoSuchRecordingPart, VodSource
+from skyriver.services.live.vod.source import ENDED_FRESH_S, NoSuchRecordingPart, VodSource
 from tests.services.live.recorder.takes import START_US, take
 
 REC = "rec_0000000000000001"
@@ -203,3 +205,27 @@ async def test_a_damaged_segment_is_said_to_be_damaged(store: FolderStore, tmp_p
     await store.put(key, b"\0" * len(await store.get(key)))
     with pytest.raises(DamagedRecording):
         await source.file(REC, "180p")
+
+
+class Listing(FolderStore):
+    """Counts how often it is asked what there is."""
+
+    listed = 0
+
+    def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
+        self.listed += prefix.endswith("/thumbs")
+        return super().list(prefix)
+
+
+async def test_pictures_are_listed_once_however_many_ask(tmp_path: Path) -> None:
+    store = Listing(tmp_path / "objects")
+    await take(store, REC, tmp_path / "node")
+    now_s, before = 0.0, store.listed
+    source = VodSource(store, monotonic=lambda: now_s)
+    found = await asyncio.gather(*(text(source, "thumbs.vtt") for _ in range(20)), source.get(REC, "poster.jpg"))
+    assert len({str(vtt) for vtt in found[:20]}) == 1
+    await text(source, "thumbs.vtt")
+    assert store.listed - before == 1
+    now_s = ENDED_FRESH_S
+    await text(source, "thumbs.vtt")
+    assert store.listed - before == 2

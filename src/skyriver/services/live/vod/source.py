@@ -85,6 +85,7 @@ class VodSource:
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._fetching: dict[str, asyncio.Future[bytes]] = {}
         self._loading: dict[str, asyncio.Future[_Known]] = {}
+        self._pictures: OrderedDict[str, tuple[_Known, asyncio.Future[list[int]]]] = OrderedDict()
         self._plans: OrderedDict[tuple[str, str | None], tuple[_Known, Plan]] = OrderedDict()
         self._plan_turn = asyncio.Semaphore(_PLANS_AT_ONCE)
 
@@ -238,19 +239,29 @@ class VodSource:
     async def _thumbs(self, recording_id: str, window_us: int | None) -> Answer:
         known = await self._recording(recording_id)
         whole = known.ending is not None and window_us is None
-        numbers = await self._numbers(recording_id) if whole else []
+        numbers = await self._numbers(recording_id, known) if whole else []
         return _text(playlists.thumbnails(numbers, known.index), _VTT)
 
     async def _poster(self, recording_id: str, window_us: int | None) -> Answer:
-        numbers = await self._numbers(recording_id)
+        known = await self._recording(recording_id)
+        numbers = await self._numbers(recording_id, known)
         if not numbers:
             raise NoSuchRecordingPart
-        known = await self._recording(recording_id)
         middle = known.ending is not None and window_us is None
         number = numbers[len(numbers) // 2] if middle else numbers[-1]
         return Answer(await self._object(thumb_key(recording_id, number)), _JPEG, False)
 
-    async def _numbers(self, recording_id: str) -> list[int]:
+    async def _numbers(self, recording_id: str, known: _Known) -> list[int]:
+        """Which pictures there are; listed once for as long as the index is not read again, however many ask."""
+        kept = self._pictures.get(recording_id)
+        if kept is None or kept[0] is not known or _failed(kept[1]):
+            kept = self._pictures[recording_id] = known, asyncio.ensure_future(self._list_pictures(recording_id))
+            self._pictures.move_to_end(recording_id)
+            while len(self._pictures) > MAX_RECORDINGS:
+                self._pictures.popitem(last=False)
+        return await asyncio.shield(kept[1])
+
+    async def _list_pictures(self, recording_id: str) -> list[int]:
         names = [found.key.rpartition("/")[2] async for found in self._store.list(f"{root(recording_id)}/thumbs")]
         return [number for name in names if (number := _number(name, ".jpg")) is not None]
 
@@ -282,6 +293,10 @@ class VodSource:
         self._cached_bytes += len(done.result())
         while self._cached_bytes > self._cache_bytes:
             self._cached_bytes -= len(self._objects.popitem(last=False)[1])
+
+
+def _failed(task: asyncio.Future[list[int]]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 def _view(known: _Known, window_us: int | None) -> playlists.View:
