@@ -11,6 +11,7 @@ import pytest
 
 from skyriver.fabric import hang, moq
 from skyriver.fabric.bridge import DurableBroadcast, Feeder
+from skyriver.fabric.group_merge import GroupMerge
 from skyriver.fabric.space import MAX_BROADCASTS_PER_SESSION, Gate
 from tests.fabric.rig import running
 
@@ -136,3 +137,25 @@ async def test_a_session_with_all_the_broadcasts_it_may_have_can_still_take_one_
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_an_unexpected_fault_while_copying_is_said_and_the_next_feeder_is_heard(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox, target = moq.new_origin(), moq.new_origin()
+    whole, faults = GroupMerge.write, [ZeroDivisionError("a fault")]
+
+    def write(merge: GroupMerge, number: int, frame: moq.Frame) -> bool:
+        if faults:
+            raise faults.pop()
+        return whole(merge, number, frame)
+
+    monkeypatch.setattr(GroupMerge, "write", write)
+    async with gate(inbox, target), asyncio.timeout(20):
+        offered = Offer(inbox, b"frame", 1, G)
+        live = await target.consume().announced_broadcast("live")
+        track = await moq.subscribe_live(live, "video")
+        group = await track.recv_group()
+        assert group is not None and group.sequence == G
+        offered.die()
+    assert "ZeroDivisionError: a fault" in caplog.text

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skyriver.fabric.admission import SETTLE_S, Admission, Limits
-from skyriver.fabric.bridge import MEDIA_NUMBERED_FROM, OPEN_GROUPS, GroupMerge
+from skyriver.fabric.group_merge import MEDIA_NUMBERED_FROM, OPEN_GROUPS, GroupMerge
 from skyriver.fabric.liveness import DEAD_AFTER_S, POKE_AFTER_S, Liveness, Verdict
 from skyriver.fabric.moq import Frame
 from skyriver.fabric.subscriber import Once

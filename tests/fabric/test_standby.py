@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from skyriver.fabric import SLOT_US, MediaFrame, Publisher, Subscriber, VideoTrack, group_of, slot_of
-from skyriver.fabric.pulse import PROVEN_BEATS, SILENT_S, Pulse
+from skyriver.fabric.pulse import LOOK_S, PROVEN_BEATS, SILENT_S, Pulse, Pulses
 from tests.fabric.rig import SPACE, running, running_relay, service_grant, viewer_grant
 
 PICTURE = VideoTrack("avc3.42c01e", 640, 360)
@@ -78,6 +78,19 @@ def test_a_pulse_is_lost_when_the_tracks_own_rhythm_breaks() -> None:
     assert fast.silent(39 / 30 + SILENT_S + 0.01)
     assert not slow.silent(39 + 3), "one frame a second is its rhythm"
     assert slow.silent(39 + 5)
+
+
+def test_who_was_stopped_himself_finds_nobody_silent() -> None:
+    pulses, pulse = Pulses(), Pulse()
+    pulses.add(pulse)
+    for beat in range(40):
+        pulse.beat(beat / 30)
+    stopped_s = 39 / 30
+    back_s = stopped_s + 1.0
+    assert not pulses.all_silent(stopped_s, back_s), "its frames of that second are still to be read"
+    looks = [back_s + n * LOOK_S for n in range(1, 20)]
+    heard = [now_s for now_s in looks if not pulses.all_silent(now_s - LOOK_S, now_s)]
+    assert heard and heard[-1] < back_s + SILENT_S + LOOK_S, "who is silent after that, too, is silent"
 
 
 def test_what_has_no_rhythm_cannot_lose_it() -> None:

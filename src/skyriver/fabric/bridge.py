@@ -12,14 +12,8 @@ each frame in Python (80 µs; it grows with frames in, not with viewers) and buy
 Which feeder is heard: the one with the lowest announced cost; among equals the newest, because the older one is then
 most often a dead session that QUIC has not yet given up. One that falls silent on every track that has a beat (its
 process was killed: QUIC needs seconds to say so) is set aside for `SET_ASIDE_S` as soon as there is another: this is
-how a hot standby, which publishes the same groups at a higher cost, takes over. The rules for groups, per track:
-
-- a number above the last one opens a new group;
-- the number of the group that is still open CONTINUES it behind the last frame that is there: a standby goes on in the
-  middle of the group that its predecessor could not finish. What it has from before that point, and its predecessor had
-  not (sound that was cut elsewhere, a picture that was left out), is dropped: nothing is put in behind later frames;
-- lower numbers are late duplicates and are dropped, unless the feeder counts from zero (a catalog, a document): then
-  its numbers are shifted to go on from the last one. Media groups are numbered by PTS and stand far above counters.
+how a hot standby, which publishes the same groups at a higher cost, takes over. How its groups are joined to those of
+the one before: see `group_merge`. While this process itself was stopped, nobody was silent.
 """
 
 from __future__ import annotations
@@ -31,16 +25,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from skyriver.fabric import hang, moq
-from skyriver.fabric.pulse import Pulse
+from skyriver.fabric.group_merge import GroupMerge
+from skyriver.fabric.pulse import LOOK_S, Pulse, Pulses
 from skyriver.kernel.clock import monotonic_s
 
 log = logging.getLogger(__name__)
 
 LINGER_S = 30.0  # how long a broadcast waits for its publisher to return
-MEDIA_NUMBERED_FROM = 1_000_000  # ticks since 1970 are near 7e9; a session's counter never gets here
-OPEN_GROUPS = 3  # how many groups of one track may be in flight; older ones are closed
 SET_ASIDE_S = 10.0  # longer than a dead session lives; a feeder that was only stalled gets its place back
-_WATCH_S = 0.02
 _IDLE_TRACK_S = 20.0  # a track nobody wants is fed this much longer: a recorder that died asks for what it missed
 _RETRY_S = 0.2
 _SUBSCRIBE_TIMEOUT_S = 2.0
@@ -68,72 +60,6 @@ class Feeder:
         return NATIVE_CATALOG if self.native_catalog and name == hang.CATALOG_TRACK else name
 
 
-class GroupMerge:
-    """The rules for groups above, for one track; pure but for the producers it is given.
-
-    `open_group(number)` makes a group. `write` returns whether the frame was used.
-    """
-
-    def __init__(self, open_group: Callable[[int], moq.GroupProducer]) -> None:
-        self._open_group = open_group
-        self._groups: dict[int, moq.GroupProducer] = {}
-        self._times_us: dict[int, dict[int, None]] = {}  # of open groups, in the order in which they were written
-        self._continued: set[int] = set()  # groups whose new feeder has not come to where the old one ended
-        self._shift = 0
-        self.last = -1
-        self.dropped_frames = 0
-
-    def feeder_changed(self, first_number: int) -> None:
-        """A feeder begins with `first_number`: decide whether it counts anew."""
-        counts_anew = first_number <= self.last and first_number < MEDIA_NUMBERED_FROM
-        self._shift = self.last + 1 - first_number if counts_anew else 0
-
-    def write(self, number: int, frame: moq.Frame) -> bool:
-        """Put one frame of the feeder's group `number` where it belongs, or drop it."""
-        sequence = number + self._shift
-        group = self._groups.get(sequence)
-        if group is None:
-            if sequence <= self.last:
-                self.dropped_frames += 1
-                return False
-            group = self._begin(sequence)
-        times_us = self._times_us.setdefault(sequence, {})
-        if sequence in self._continued and times_us:
-            # B-frames come out of order, so the frame that was written last, not the latest, is where to go on.
-            if frame.timestamp_us == next(reversed(times_us)) or frame.timestamp_us > max(times_us):
-                self._continued.discard(sequence)
-            if frame.timestamp_us <= max(times_us):
-                self.dropped_frames += 1
-                return False
-        times_us[frame.timestamp_us] = None
-        group.write_frame(frame.payload, frame.timestamp_us)
-        return True
-
-    def finish(self, number: int) -> None:
-        """The feeder has completed its group."""
-        sequence = number + self._shift
-        group = self._groups.pop(sequence, None)
-        self._times_us.pop(sequence, None)
-        if group is not None:
-            group.finish()
-
-    def interrupted(self) -> None:
-        """The feeder is gone in the middle: what is open stays open, and whoever continues must not repeat frames."""
-        self._continued = set(self._groups)
-
-    def _begin(self, sequence: int) -> moq.GroupProducer:
-        for old in sorted(self._groups)[: max(0, len(self._groups) + 1 - OPEN_GROUPS)]:
-            self._groups.pop(old).finish()
-            self._times_us.pop(old, None)
-        for left in [s for s in self._continued if s in self._groups]:
-            self._groups.pop(left).finish()  # its feeder died, and a newer group has begun: nobody will continue it
-            self._times_us.pop(left, None)
-        self._continued = set()
-        self._groups[sequence] = group = self._open_group(sequence)
-        self.last = sequence
-        return group
-
-
 class DurableBroadcast:
     """A path of a space as the relay owns it: fed by sessions, outliving each of them.
 
@@ -147,7 +73,7 @@ class DurableBroadcast:
         self._dynamic = self._producer.dynamic()
         self._feeders: list[Feeder] = []
         self._aside_until_s: dict[Feeder, float] = {}
-        self._pulses: set[Pulse] = set()
+        self._pulses = Pulses()
         self._tracks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Condition()
         self.frames = 0
@@ -178,40 +104,44 @@ class DurableBroadcast:
 
     async def run(self) -> None:
         """Serve tracks as they are asked for; ends after `LINGER_S` without a feeder."""
-        serve = asyncio.gather(self._serve_tracks(), self._watch_feeders())
         try:
-            while True:
-                async with self._changed:
-                    await self._changed.wait_for(lambda: not self._feeders)
-                    try:
-                        async with asyncio.timeout(self._linger_s):
-                            await self._changed.wait_for(lambda: bool(self._feeders))
-                    except TimeoutError:
-                        if self._feeders:
-                            continue  # it came in the very turn in which the time was over
-                        self.closed = True
-                        return
+            async with asyncio.TaskGroup() as tasks:
+                serving = [tasks.create_task(work) for work in (self._serve_tracks(), self._watch_feeders())]
+                await self._abandoned()
+                self.closed = True
+                for task in serving:
+                    task.cancel()
         finally:
             self.closed = True
-            serve.cancel()
-            await asyncio.gather(serve, return_exceptions=True)
             self._producer.close()
+
+    async def _abandoned(self) -> None:
+        """Until no feeder has come for so long."""
+        while True:
+            async with self._changed:
+                await self._changed.wait_for(lambda: not self._feeders)
+                try:
+                    async with asyncio.timeout(self._linger_s):
+                        await self._changed.wait_for(lambda: bool(self._feeders))
+                except TimeoutError:
+                    if not self._feeders:  # else it came in the very turn in which the time was over
+                        return
 
     async def _watch_feeders(self) -> None:
         """Set the heard feeder aside when it falls silent and another one is there."""
         while True:
             async with self._changed:
                 await self._changed.wait_for(lambda: len(self._feeders) > 1)
-            await asyncio.sleep(_WATCH_S)
+            asleep_s = monotonic_s()
+            await asyncio.sleep(LOOK_S)
             now_s = monotonic_s()
             heard = self.feeder
             self._aside_until_s = {f: until_s for f, until_s in self._aside_until_s.items() if until_s > now_s}
-            beating = [pulse for pulse in self._pulses if pulse.proven]
+            silent = self._pulses.all_silent(asleep_s, now_s)
             others = [f for f in self._feeders if f is not heard and f not in self._aside_until_s]
-            if heard is not None and others and beating and all(pulse.silent(now_s) for pulse in beating):
+            if heard is not None and others and silent:
                 self._aside_until_s[heard] = now_s + SET_ASIDE_S
-                for pulse in beating:
-                    pulse.wait_from(now_s)
+                self._pulses.wait_from(now_s)
                 log.info("a feeder fell silent; the next one is heard", extra={"path": self.path})
             if self.feeder is not heard:
                 async with self._changed:
@@ -309,9 +239,7 @@ class DurableBroadcast:
         try:
             await asyncio.wait({stop, copy}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            stop.cancel()
-            copy.cancel()
-            await asyncio.gather(stop, copy, return_exceptions=True)
+            await _end(stop, copy, doing="copying a track", path=self.path)
             merge.interrupted()
 
     async def _until_stop(self, feeder: Feeder, track: moq.TrackProducer) -> None:
@@ -331,9 +259,7 @@ class DurableBroadcast:
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+            await _end(*waits, doing="waiting for a track's feeder to change", path=self.path)
 
     async def _copy_groups(self, upstream: moq.TrackConsumer, merge: GroupMerge, pulse: Pulse) -> None:
         first = True
@@ -362,3 +288,16 @@ class DurableBroadcast:
             merge.finish(number)
         except moq.Error:
             pass  # the rest of the group is lost; it stays open for whoever continues it, or until the next begins
+
+
+async def _end(*tasks: asyncio.Future[None], doing: str, path: str) -> None:
+    """Cancel what still runs. That a session or a track has ended is no news; any other fault is, and is logged: its
+    track goes on with whoever feeds it next."""
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        unexpected = result
+        if isinstance(result, BaseExceptionGroup):
+            _, unexpected = result.split((moq.Error, asyncio.CancelledError))
+        if isinstance(unexpected, Exception) and not isinstance(unexpected, moq.Error):
+            log.error("%s failed", doing, extra={"path": path}, exc_info=unexpected)
