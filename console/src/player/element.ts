@@ -49,6 +49,9 @@ export class SkyriverPlayer extends HTMLElement {
     super();
     this.face = new Face(this.attachShadow({ mode: "open" }), this, {
       viewing: () => this.session?.current,
+      timeline: () => this.session?.timeline(),
+      seek: (to_s) => this.session?.seek(to_s),
+      goLive: () => this.session?.goLive(),
       togglePlay: () => this.togglePlay(),
       setMuted: (muted) => void this.setMuted(muted),
       setVolume: (level) => (this.volume = level),
@@ -101,26 +104,31 @@ export class SkyriverPlayer extends HTMLElement {
     this.showMuted();
   }
 
-  /** The place in a recording, in seconds from its start; 0 for what is only live. */
+  /** The place in a recording, or in the part of a running show that can be played, in seconds from its start; else 0. */
   get currentTime(): number {
-    const line = this.session?.current?.timeline();
+    const line = this.session?.timeline();
     return line ? line.position_s - line.start_s : 0;
   }
 
   set currentTime(to_s: number) {
-    const line = this.session?.current?.timeline();
-    if (line) this.session?.current?.seek(line.start_s + to_s);
+    const line = this.session?.timeline();
+    if (line) this.session?.seek(line.start_s + to_s);
   }
 
   /** Length of a recording in seconds; Infinity for what is live. */
   get duration(): number {
-    const line = this.session?.current?.timeline();
+    const line = this.session?.timeline();
     return line && !line.live ? line.end_s - line.start_s : Infinity;
   }
 
   /** Stop watching; the last picture stays. */
   pause(): void {
     if (!this.isPaused) this.togglePlay();
+  }
+
+  /** To what is on the air now, for who has gone back in a running show. */
+  goLive(): void {
+    this.session?.goLive();
   }
 
   /** Go on: at the live edge, or where a recording was paused. */
@@ -151,7 +159,7 @@ export class SkyriverPlayer extends HTMLElement {
     if (before === after || !this.isConnected) return;
     const viewing = this.session?.current;
     if (name === "lang") this.applyLanguage();
-    else if (name === "latency") viewing?.setLatency(this.mode);
+    else if (name === "latency") this.session?.setLatency(this.mode);
     else if (name === "quality") viewing?.menus.fixQuality(after ?? undefined);
     else if (name === "max-rendition") viewing?.menus.setMaxHeight(this.maxHeight);
     else if (name === "thumbnails") this.face.loadThumbnails(after);
@@ -221,6 +229,7 @@ export class SkyriverPlayer extends HTMLElement {
       wish: wishOf(this.getAttribute("transport")),
       latency: this.mode,
       max_height: this.maxHeight,
+      api: this.api,
       events: {
         state: (state, detail) => this.onState(state, detail),
         switched: (info) => this.onSwitch(info),

@@ -8,13 +8,14 @@
 import { HlsViewing } from "./hls/viewing";
 import { MoqViewing } from "./moq/viewing";
 import { QoeMeter } from "./qoe";
+import { Rewind } from "./rewind";
 import type { PlaybackSnapshot, PlayerState, PlayerStats, Protocol } from "./stats";
 import type { TicketSource, WatchTicket } from "./ticket";
 import { TicketKeeper } from "./ticket-keeper";
 import {
   capabilitiesOf, reasonForNone, tabStorage, TransportMemory, transportsFor, type TransportWish,
 } from "./transport";
-import type { LatencyMode, SwitchInfo, Viewing, ViewingEvents, ViewingOptions } from "./viewing";
+import type { LatencyMode, SwitchInfo, Timeline, Viewing, ViewingEvents, ViewingOptions } from "./viewing";
 
 /** Between two rounds through all transports; doubles up to the maximum. */
 const ROUND_MS = 1000;
@@ -36,6 +37,8 @@ export interface SessionOptions {
   wish: TransportWish;
   latency: LatencyMode;
   max_height: number;
+  /** The cloud's address: what tickets name is relative to it. */
+  api: string;
   events: SessionEvents;
 }
 
@@ -53,8 +56,15 @@ export class PlayerSession {
   private state: PlayerState = "idle";
   private retry: ReturnType<typeof setTimeout> | undefined;
   private closed = false;
+  private readonly rewind: Rewind;
 
   constructor(private readonly options: SessionOptions) {
+    this.rewind = new Rewind({
+      options: () => this.pastOptions(),
+      entered: (viewing) => this.onPast(viewing),
+      left: () => this.onLive(),
+      failed: () => this.qoe.trouble("dvr"),
+    });
     if (typeof options.source === "string") return;
     this.keeper = new TicketKeeper(options.source, {
       ticket: (ticket, renews) => this.onTicket(ticket, renews),
@@ -63,7 +73,26 @@ export class PlayerSession {
   }
 
   get current(): Viewing | undefined {
-    return this.viewing;
+    return this.rewind.viewing ?? this.viewing;
+  }
+
+  /** Where one is and can go: in a recording, or back in a running show. */
+  timeline(): Timeline | undefined {
+    return this.rewind.timeline() ?? this.current?.timeline();
+  }
+
+  seek(to_s: number): void {
+    if (this.rewind.timeline()) this.rewind.seek(to_s);
+    else this.viewing?.seek(to_s);
+  }
+
+  setLatency(mode: LatencyMode): void {
+    this.viewing?.setLatency(mode);
+  }
+
+  goLive(): void {
+    const line = this.timeline();
+    if (line?.live) this.seek(line.end_s);
   }
 
   /** Where to send what the viewing was like; undefined before the first ticket, and for a plain address. */
@@ -81,28 +110,31 @@ export class PlayerSession {
     this.closed = true;
     clearTimeout(this.retry);
     this.keeper?.close();
+    this.rewind.close();
     this.viewing?.close();
     this.viewing = undefined;
     this.setState("idle", "");
   }
 
   pause(): void {
-    this.viewing?.pause();
+    this.current?.pause();
   }
 
   resume(): void {
-    this.viewing?.resume();
+    this.current?.resume();
   }
 
   stats(): PlayerStats | undefined {
+    if (this.rewind.viewing) return this.rewind.viewing.stats();
     const stats = this.viewing?.stats();
     if (stats) this.qoe.observe(stats);
+    if (stats?.state === "playing") this.rewind.observe(stats.latency_ms);
     return stats;
   }
 
   snapshot(): PlaybackSnapshot {
     this.stats();
-    return this.qoe.snapshot(performance.now(), this.viewing?.timeline()?.live === false);
+    return this.qoe.snapshot(performance.now(), this.rewind.viewing !== undefined || this.viewing?.timeline()?.live === false);
   }
 
   private addresses() {
@@ -114,8 +146,9 @@ export class PlayerSession {
   private onTicket(ticket: WatchTicket, renews: boolean): void {
     this.refusal = undefined;
     this.qoe.channel_id = ticket.channel_id;
-    if (this.viewing) {
-      this.viewing.ticket(ticket, renews);
+    this.rewind.offer(ticket.dvr_url ? new URL(ticket.dvr_url, this.options.api).href : undefined);
+    if (this.viewing ?? this.rewind.viewing) {
+      this.viewing?.ticket(ticket, renews);
       return;
     }
     const offer = { edges: ticket.edges.length, hls: ticket.hls ?? [] };
@@ -134,15 +167,16 @@ export class PlayerSession {
   }
 
   private take(way: Protocol): void {
+    const shown = (): boolean => this.rewind.viewing === undefined;
     const events: ViewingEvents = {
-      state: (state, detail) => this.onState(state, detail),
+      state: (state, detail) => shown() && this.onState(state, detail),
       switched: (info) => {
         this.qoe.switched();
         this.options.events.switched(info);
       },
       firstPaint: (startup_ms) => this.onFirstPaint(way, startup_ms),
       menus: () => this.options.events.menus(),
-      captions: (lines) => this.options.events.captions(lines),
+      captions: (lines) => shown() && this.options.events.captions(lines),
       trouble: (word) => this.qoe.trouble(word),
       // Never from inside the viewing that gives up: it would be closed under its own feet.
       gaveUp: (word) => queueMicrotask(() => this.onGaveUp(viewing, word)),
@@ -168,14 +202,55 @@ export class PlayerSession {
     this.qoe.transportEnds();
     viewing.close();
     this.viewing = undefined;
-    this.setState("connecting", "");
     this.turn++;
+    if (this.rewind.viewing) return; // who comes back from the past takes the next way
+    this.setState("connecting", "");
     const again = this.turn % this.ways.length === 0;
     const wait_ms = again ? Math.min(ROUND_MS * 2 ** this.round++, ROUND_MAX_MS) : 0;
     const way = this.ways[this.turn % this.ways.length];
     this.retry = setTimeout(() => {
       if (way !== undefined && !this.closed) this.take(way);
     }, wait_ms);
+  }
+
+  private pastOptions(): ViewingOptions {
+    const { latency, max_height, events } = this.options;
+    const leave = (): void => queueMicrotask(() => this.rewind.leave());
+    return {
+      latency, max_height, hasAlternative: true, started_ms: performance.now(),
+      events: {
+        state: (state, detail) => this.onState(state, detail),
+        switched: () => undefined,
+        firstPaint: () => this.rewind.painted(),
+        menus: () => events.menus(),
+        captions: (lines) => events.captions(lines),
+        trouble: (word) => this.qoe.trouble(word),
+        gaveUp: (word) => {
+          this.qoe.trouble(word);
+          leave();
+        },
+        wantsTicket: () => undefined,
+      },
+    };
+  }
+
+  private onPast(viewing: Viewing): void {
+    this.viewing?.pause();
+    this.setState("connecting", "");
+    this.options.events.transport(viewing);
+    viewing.start();
+  }
+
+  private onLive(): void {
+    if (this.closed) return;
+    this.setState("connecting", "");
+    if (this.viewing) {
+      this.options.events.transport(this.viewing);
+      this.viewing.resume();
+      return;
+    }
+    const way = this.ways[this.turn % this.ways.length];
+    if (way !== undefined) this.take(way);
   }
 
   private onFirstPaint(way: Protocol, startup_ms: number): void {
@@ -200,6 +275,7 @@ export class PlayerSession {
 
   private setState(state: PlayerState, detail: string): void {
     if (this.state === state && detail === "") return;
+    if (state === "playing" && !this.rewind.viewing) this.rewind.begins();
     this.state = state;
     this.qoe.enter(state, performance.now());
     this.options.events.state(state, detail);

@@ -35,6 +35,8 @@ export interface WatchTicket {
   /** Best first; absent or empty where nothing is delivered over HTTP. */
   hls?: HlsAddress[];
   latency_target_ms?: number;
+  /** Where a POST opens the running show's past; null where viewers may not go back. */
+  dvr_url?: string | null;
   /** For telling how the viewing goes, see `beacons`; absent where the cloud takes none. */
   beacon_token?: string;
 }

@@ -34,7 +34,8 @@ export interface Timeline {
   position_s: number;
   /** Whether the end moves on. */
   live: boolean;
-  rate: number;
+  /** Undefined where the speed is that of life. */
+  rate: number | undefined;
 }
 
 export interface SwitchInfo {
@@ -68,6 +69,10 @@ export interface ViewingOptions {
   started_ms: number;
   /** The tallest picture to fetch, in lines; Infinity for any. */
   max_height: number;
+  /** What is to be played is the past of a running show, from this moment on; seconds since the Unix epoch. */
+  from_air_s?: number;
+  /** About where in its playlist that is, in seconds. */
+  from_place_s?: number;
   events: ViewingEvents;
 }
 

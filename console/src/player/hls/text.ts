@@ -1,5 +1,6 @@
 /** Captions and other text of a media element, whoever put it there: WebVTT renditions, CEA-608 in the picture. */
 
+import { languageName } from "../caption-choice";
 import type { Choice } from "../viewing";
 
 export class TextTracks {
@@ -18,7 +19,8 @@ export class TextTracks {
   get choices(): Choice[] {
     return this.tracks().map((track, index) => ({
       id: String(index),
-      label: track.label || track.language || `${index + 1}`,
+      // A playlist has to name every track: it says the tag where there is no name.
+      label: (track.label === track.language ? languageName(track.language) : track.label) || `${index + 1}`,
       language: track.language,
     }));
   }

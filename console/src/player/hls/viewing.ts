@@ -10,6 +10,7 @@ import type { ErrorData } from "hls.js";
 import type { PlayerState, PlayerStats, Protocol } from "../stats";
 import type { HlsAddress, WatchTicket } from "../ticket";
 import type { LatencyMode, Timeline, Viewing, ViewingOptions } from "../viewing";
+import { placeOf } from "./airtime";
 import { HlsEdges } from "./edges";
 import { LiveFollower } from "./follower";
 import { segmentSyncOf } from "./latency";
@@ -31,6 +32,10 @@ const MAX_FATAL = 4;
 /** As often as this within a minute, in spite of the widest cushion: parts are too much here, whole segments may do. */
 const MAX_STALLS = 4;
 const STALL_WINDOW_MS = 60_000;
+/** Of the past: nobody is brought back to the live edge against his will. */
+const PAST_SETTINGS = { liveMaxLatencyDurationCount: Infinity };
+/** A segment, and a bit: nearer than this is where the viewer wanted to be. */
+const PLACE_S = 3;
 
 export class HlsViewing implements Viewing {
   readonly surface = document.createElement("video");
@@ -114,7 +119,8 @@ export class HlsViewing implements Viewing {
     this.hls?.startLoad();
     // Without a window to wind back in, going on means: at the live edge.
     const edge = this.hls?.liveSyncPosition;
-    if (this.timeline() === undefined && edge !== undefined && edge !== null) this.surface.currentTime = edge;
+    const past = this.options.from_air_s !== undefined || this.timeline() !== undefined;
+    if (!past && edge !== undefined && edge !== null) this.surface.currentTime = edge;
     else if (this.surface.ended) this.surface.currentTime = 0;
     void this.play();
   }
@@ -129,7 +135,22 @@ export class HlsViewing implements Viewing {
     this.surface.volume = level;
   }
 
+  /** When what is shown was on the air, in seconds since the Unix epoch; undefined where the playlist does not tell. */
+  get airtime_s(): number | undefined {
+    const at_ms = this.hls?.playingDate?.getTime();
+    return at_ms === undefined ? undefined : at_ms / 1000;
+  }
+
+  /** Go to what was on the air then. */
+  seekAirtime(to_s: number): void {
+    const place_s = placeOf(this.hls?.latestLevelDetails?.fragments ?? [], to_s);
+    if (place_s === undefined) return;
+    this.meters.paints.interrupt();
+    this.surface.currentTime = place_s;
+  }
+
   setLatency(mode: LatencyMode): void {
+    if (this.options.from_air_s !== undefined) return; // the past has no live edge to be near to
     if (this.follower) this.follower.setLatency(mode);
     else if (this.hls) Object.assign(this.hls.config, segmentSyncOf(mode));
   }
@@ -204,7 +225,9 @@ export class HlsViewing implements Viewing {
       received: (bytes) => this.meters.bits.add(bytes * 8, performance.now()),
       trouble: (word) => this.options.events.trouble(word),
     });
-    const hls = new library({ ...settingsFor(this.protocol, this.options.latency), loader });
+    const { latency, from_place_s } = this.options;
+    const past = from_place_s === undefined ? {} : { ...PAST_SETTINGS, startPosition: Math.max(0.1, from_place_s) };
+    const hls = new library({ ...settingsFor(this.protocol, latency), ...past, loader });
     this.hls = hls;
     this.follower?.attach(library, hls);
     hls.on(library.Events.ERROR, (_name, data) => this.onError(library, data));
@@ -321,6 +344,9 @@ export class HlsViewing implements Viewing {
     this.startup_ms = now_ms - this.options.started_ms;
     this.page_to_paint_ms = now_ms;
     this.follower?.restart();
+    const { from_air_s } = this.options;
+    // Where something is missing in the recording, the place that was guessed from the time is too far on.
+    if (from_air_s !== undefined && Math.abs((this.airtime_s ?? from_air_s) - from_air_s) > PLACE_S) this.seekAirtime(from_air_s);
     this.options.events.firstPaint(this.startup_ms);
     this.options.events.menus();
   }

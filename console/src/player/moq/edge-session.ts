@@ -103,7 +103,8 @@ export class EdgeSession {
       for (;;) {
         const frame = await group.readFrame();
         if (!frame || !alive()) return;
-        onCues(readCues(frame.payload));
+        const media = readLegacyFrame(frame.payload);
+        if (media) onCues(readCues(media.data));
       }
     });
   }

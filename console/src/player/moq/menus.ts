@@ -1,5 +1,6 @@
 /** What a catalog offers to choose from. Tracks' names are the ids. */
 
+import { languageName } from "../caption-choice";
 import type { Choice, Menus, Quality } from "../viewing";
 import { audioChoices } from "./catalog";
 import type { MediaEngine } from "./media-engine";
@@ -49,5 +50,5 @@ export class MoqMenus implements Menus {
 }
 
 function choiceOf(rendition: { track: string; label: string; language: string }): Choice {
-  return { id: rendition.track, label: rendition.label || rendition.language || rendition.track, language: rendition.language };
+  return { id: rendition.track, label: rendition.label || languageName(rendition.language) || rendition.track, language: rendition.language };
 }

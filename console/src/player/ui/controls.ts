@@ -24,6 +24,8 @@ export interface ControlActions extends MenuActions {
 const TOAST_MS = 4000;
 /** The bar goes away when nothing moved for this long. */
 const IDLE_MS = 3000;
+/** Nearer to the edge than this is live. */
+const LIVE_S = 6;
 
 export class Controls {
   readonly menu: SettingsMenu;
@@ -41,6 +43,7 @@ export class Controls {
   private readonly volume = element("input", { type: "range", min: "0", max: "1", step: "0.05", value: "1", className: "volume" });
   private readonly liveText = element("span");
   private readonly live = element("button", { type: "button", className: "live" }, element("i"), this.liveText);
+  private readonly place = element("span", { className: "place", hidden: true });
   private readonly captionsButton = element("button", { type: "button", className: "cc", hidden: true });
   private readonly settings = element("button", { type: "button", className: "settings" });
   private readonly pip = element("button", { type: "button", className: "pip", hidden: !canPip() });
@@ -53,7 +56,7 @@ export class Controls {
   constructor(root: ShadowRoot, host: HTMLElement, actions: ControlActions) {
     this.menu = new SettingsMenu(actions);
     this.seekBar = new SeekBar((to_s) => actions.seek(to_s));
-    const row = element("div", { className: "row" }, this.play, this.mute, this.volume, this.live,
+    const row = element("div", { className: "row" }, this.play, this.mute, this.volume, this.live, this.place,
       element("div", { className: "space" }), this.captionsButton, this.settings, this.pip, this.full);
     this.bar.append(this.seekBar.preview, this.seekBar.slider, row);
     this.announcer.setAttribute("role", "status");
@@ -89,7 +92,7 @@ export class Controls {
     this.name(this.seekBar.slider, "seek");
     this.name(this.live, "go_live");
     this.sound.replaceChildren(icon(ICONS.silence), word(language, "tap_unmute"));
-    this.liveText.textContent = word(language, "live");
+    this.liveText.textContent = this.seekBar.liveName = word(language, "live");
   }
 
   /** The picture of another transport; the old one stays below until there is something to see of the new one. */
@@ -167,17 +170,20 @@ export class Controls {
 
   update(stats: PlayerStats, timeline: Timeline | undefined): void {
     const live = timeline?.live ?? true;
-    const atEdge = stats.state === "playing" && (!timeline || timeline.end_s - timeline.position_s < 10);
+    const behind = timeline?.live === true && timeline.end_s - timeline.position_s >= LIVE_S;
+    const atEdge = stats.state === "playing" && !behind;
     this.live.toggleAttribute("data-on", live && atEdge);
     this.live.toggleAttribute("data-recorded", !live);
     this.live.disabled = !timeline?.live;
-    this.liveText.textContent = live ? this.liveLabel(stats) : this.places(timeline);
+    this.liveText.textContent = live ? this.liveLabel(stats, behind) : this.places(timeline);
+    this.place.hidden = !behind;
+    if (behind) this.place.textContent = this.seekBar.nameOf(timeline.position_s);
     this.seekBar.show(timeline);
     if (this.stats.hasAttribute("data-on")) this.stats.textContent = describe(stats);
   }
 
-  private liveLabel(stats: PlayerStats): string {
-    const known = stats.state === "playing" && stats.latency_ms > 0 && stats.latency_ms < 60_000;
+  private liveLabel(stats: PlayerStats, behind: boolean): string {
+    const known = !behind && stats.state === "playing" && stats.latency_ms > 0 && stats.latency_ms < 60_000;
     return word(this.language, "live") + (known ? ` ${(stats.latency_ms / 1000).toFixed(1)} s` : "");
   }
 

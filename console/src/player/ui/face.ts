@@ -1,7 +1,8 @@
 /** Between the element and its controls: words, messages, menus and keys. Decides nothing about playback. */
 
 import type { PlayerState, PlayerStats } from "../stats";
-import type { LatencyMode, Menus, Viewing } from "../viewing";
+import { preferredTrack, recallLanguage, rememberLanguage } from "../caption-choice";
+import type { LatencyMode, Menus, Timeline, Viewing } from "../viewing";
 import { Controls } from "./controls";
 import { onKey, type KeyActions } from "./keys";
 import { togglePip } from "./pip";
@@ -11,6 +12,9 @@ import { isWord, word, type Language, type WordKey } from "./words";
 
 export interface FaceActions {
   viewing(): Viewing | undefined;
+  timeline(): Timeline | undefined;
+  seek(to_s: number): void;
+  goLive(): void;
   togglePlay(): void;
   setMuted(muted: boolean): void;
   setVolume(level: number): void;
@@ -35,6 +39,8 @@ export class Face {
   private level = 1;
   private loading: AbortController | undefined;
   private stale: HTMLElement | undefined;
+  /** The viewing that the remembered choice of captions was made in. */
+  private captioned: Viewing | undefined;
 
   constructor(
     root: ShadowRoot,
@@ -46,15 +52,15 @@ export class Face {
       togglePlay: () => act.togglePlay(),
       toggleMute: () => act.setMuted(!this.isMuted),
       volume: (level) => act.setVolume(level),
-      seek: (to_s) => act.viewing()?.seek(to_s),
-      goLive: () => this.goLive(),
+      seek: (to_s) => act.seek(to_s),
+      goLive: () => act.goLive(),
       toggleCaptions: () => this.toggleCaptions(),
       pip: () => void this.pip(),
       fullscreen: () => void this.toggleFullscreen(),
       quality: (id) => act.fixQuality(id),
       latency: (mode) => act.setLatency(mode),
       audio: (id) => act.viewing()?.menus.chooseAudio(id),
-      captions: (id) => act.viewing()?.menus.chooseText(id),
+      captions: (id) => this.chooseCaptions(id),
       rate: (rate) => act.viewing()?.setRate(rate),
       statistics: () => this.toggleStatistics(),
     });
@@ -105,8 +111,9 @@ export class Face {
 
   showMenus(mode: LatencyMode): void {
     const viewing = this.act.viewing();
-    const timeline = viewing?.timeline();
+    const timeline = this.act.timeline();
     const menus = viewing?.menus;
+    if (viewing) this.recallCaptions(viewing);
     this.controls.setMenu({
       qualities: menus?.qualities ?? [],
       quality: menus?.quality,
@@ -120,7 +127,7 @@ export class Face {
   }
 
   update(stats: PlayerStats | undefined): void {
-    if (stats) this.controls.update(stats, this.act.viewing()?.timeline());
+    if (stats) this.controls.update(stats, this.act.timeline());
   }
 
   loadThumbnails(url: string | null): void {
@@ -143,23 +150,35 @@ export class Face {
     return this.say(state === "waiting" && hadPicture ? "interrupted" : state);
   }
 
-  private goLive(): void {
-    const viewing = this.act.viewing();
-    const line = viewing?.timeline();
-    if (line?.live) viewing?.seek(line.end_s);
-  }
-
   private toggleCaptions(): void {
     const menus = this.act.viewing()?.menus;
     if (!menus || menus.textTracks.length === 0) return;
     const on = menus.textTrack === undefined;
-    menus.chooseText(on ? this.preferredText(menus) : undefined);
+    this.chooseCaptions(on ? this.preferredText(menus) : undefined);
     this.controls.showToast(this.say(on ? "captions_on" : "captions_off"));
   }
 
   private preferredText({ textTracks }: Menus): string | undefined {
-    const mine = textTracks.find((track) => track.language.startsWith(this.language));
-    return (mine ?? textTracks[0])?.id;
+    return (preferredTrack(textTracks, recallLanguage() || this.language) ?? textTracks[0])?.id;
+  }
+
+  /** By the viewer, who wants the same the next time. */
+  private chooseCaptions(id: string | undefined): void {
+    const menus = this.act.viewing()?.menus;
+    if (!menus) return;
+    const chosen = menus.textTracks.find((track) => track.id === id);
+    rememberLanguage(chosen === undefined ? undefined : chosen.language || this.language);
+    menus.chooseText(id);
+  }
+
+  /** What the viewer chose the last time, once in each viewing, when it is on offer. */
+  private recallCaptions(viewing: Viewing): void {
+    const { menus } = viewing;
+    if (viewing === this.captioned || menus.textTracks.length === 0) return;
+    this.captioned = viewing;
+    const wanted = recallLanguage();
+    const found = wanted === undefined ? undefined : preferredTrack(menus.textTracks, wanted);
+    if (found && menus.textTrack === undefined) menus.chooseText(found.id);
   }
 
   private async pip(): Promise<void> {
@@ -185,11 +204,10 @@ export class Face {
   }
 
   private keyActions(): KeyActions {
-    const viewing = this.act.viewing();
-    const line = viewing?.timeline();
+    const line = this.act.timeline();
     const seek = (to_s: number | undefined): boolean => {
-      if (!viewing || to_s === undefined) return false;
-      viewing.seek(to_s);
+      if (to_s === undefined) return false;
+      this.act.seek(to_s);
       return true;
     };
     return {

@@ -4,6 +4,10 @@ import type { Timeline } from "../viewing";
 import { clockText, element } from "./dom";
 import type { Thumbnail, Thumbnails } from "./thumbnails";
 
+/** As the player's own keys, see keys.ts. */
+const STEP_S = 5;
+const FAR_STEP_S = 60;
+
 export class SeekBar {
   readonly slider = element("input", { type: "range", className: "seek", min: "0", max: "1", step: "any", hidden: true });
   readonly preview = element("div", { className: "preview", hidden: true });
@@ -12,6 +16,8 @@ export class SeekBar {
   private timeline: Timeline | undefined;
   private dragging = false;
   thumbnails: Thumbnails | undefined;
+  /** What the live edge is called. */
+  liveName = "";
 
   constructor(private readonly seek: (to_s: number) => void) {
     this.preview.append(this.picture, this.time);
@@ -33,6 +39,7 @@ export class SeekBar {
       this.showPreview(Number(min) + share * (Number(max) - Number(min)));
     };
     slider.onpointerleave = () => (this.preview.hidden = true);
+    slider.onkeydown = (event) => this.onKey(event);
   }
 
   show(timeline: Timeline | undefined): void {
@@ -52,8 +59,27 @@ export class SeekBar {
   /** What a place is called: from the start of a recording, or back from now. */
   nameOf(at_s: number): string {
     if (!this.timeline) return "";
-    if (this.timeline.live) return `-${clockText(this.timeline.end_s - at_s)}`;
+    const behind_s = this.timeline.end_s - at_s;
+    if (this.timeline.live) return behind_s < 1 ? this.liveName : `-${clockText(behind_s)}`;
     return clockText(at_s - this.timeline.start_s);
+  }
+
+  /** The browser's own steps are a hundredth of the whole, which is minutes in a long show. */
+  private onKey(event: KeyboardEvent): void {
+    const { timeline } = this;
+    if (!timeline || event.ctrlKey || event.metaKey || event.altKey) return;
+    const to_s: Partial<Record<string, number>> = {
+      ArrowLeft: timeline.position_s - STEP_S,
+      ArrowRight: timeline.position_s + STEP_S,
+      PageDown: timeline.position_s - FAR_STEP_S,
+      PageUp: timeline.position_s + FAR_STEP_S,
+      Home: timeline.start_s,
+      End: timeline.end_s,
+    };
+    const found_s = to_s[event.key];
+    if (found_s === undefined) return;
+    event.preventDefault();
+    this.seek(Math.min(Math.max(found_s, timeline.start_s), timeline.end_s));
   }
 
   private describe(at_s: number): void {

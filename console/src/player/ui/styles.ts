@@ -60,6 +60,7 @@ svg { width: 22px; height: 22px; fill: none; stroke: currentColor; stroke-width:
 .live i { width: 8px; height: 8px; border-radius: 50%; background: #868e96; }
 .live[data-on] i { background: var(--skyriver-accent, #fa5252); }
 .live[data-recorded] i { display: none; }
+.place { font-size: 12px; font-variant-numeric: tabular-nums; padding: 0 4px; white-space: nowrap; }
 .space { flex: 1; }
 .volume { width: 72px; accent-color: #fff; }
 select { color: inherit; background: rgb(255 255 255 / .12); border: 0; border-radius: 6px; height: 30px; padding: 0 4px;

@@ -34,6 +34,7 @@ def issue_ticket(
     viewer: str,
     region: str | None = None,
     lifetime: timedelta = GRANT_LIFETIME,
+    dvr_url: str | None = None,
     by: str = "",
 ) -> WatchTicket:
     """A grant for one viewer of one channel, and the edges to try, best first.
@@ -61,6 +62,7 @@ def issue_ticket(
         whep_url=whep_url(channel.id, cloud.observed),
         catalog=offered(channel.id, cloud.observed),
         latency_target_ms=LATENCY_TARGET_MS,
+        dvr_url=dvr_url,
     )
 
 

@@ -34,6 +34,8 @@ def issue_play_ticket(
         thumbnails_url=f"{base}/thumbs.vtt",
         poster_url=f"{base}/poster.jpg",
         download_url=None if dvr_minutes is not None else f"{base}/download.mp4",
+        start=recording.started_at,
+        window_s=None if dvr_minutes is None else dvr_minutes * 60,
         expires_at=grant.expires_at,
     )
 

@@ -101,6 +101,8 @@ class PlayTicket(BaseModel):
     download_url: str | None = Field(
         description="One MP4 file of the largest rendition and the sound; ?rendition= for another. Null: not allowed."
     )
+    start: datetime = Field(description="When the recording begins.")
+    window_s: int | None = Field(description="How far back from its end a running show can be played; null: all of it.")
     expires_at: datetime
 
 

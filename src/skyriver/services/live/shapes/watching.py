@@ -54,4 +54,7 @@ class WatchTicket(BaseModel):
         description="For WebRTC players by WHEP, with the grant as bearer token; null without."
     )
     latency_target_ms: int
+    dvr_url: str | None = Field(
+        description="Where a POST opens the past of the running show; null where viewers may not go back."
+    )
     beacon_token: str = Field(description="For POST /v1/public/beacons: how the viewing is going.")
