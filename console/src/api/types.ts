@@ -54,6 +54,21 @@ export interface IngestUrls {
   whip_url: string | null;
 }
 
+/** What the last measurement of a rendition's pictures said, and what was chosen for it. */
+export interface RenditionQuality {
+  crf: number;
+  needs_bps: number;
+  ssim: number;
+  profile_bps: number;
+  profile_ssim: number;
+  saved: number;
+  cap_bps: number;
+  carried_by?: string | null;
+  carrier_ssim?: number | null;
+  enlarged_ssim?: number | null;
+  withdrawn: boolean;
+}
+
 export interface Channel {
   id: string;
   tenant_id: string;
@@ -70,7 +85,9 @@ export interface Channel {
   slate_minutes: number;
   input: ChannelInput | null;
   viewers: number;
-  renditions: { name: string; width: number; height: number; bitrate_bps: number }[];
+  renditions: { name: string; width: number; height: number; bitrate_bps: number; quality?: RenditionQuality | null }[];
+  /** Whether measurements may change the profile's ladder. */
+  ladder?: "adaptive" | "fixed";
   /** Who decides which input is shown: `auto`, or the one that is held by hand. */
   input_select?: string;
   /** Those that have a publisher now. */
@@ -161,7 +178,7 @@ export interface ChannelEvent {
   input: ChannelInput | null;
   inputs?: { name: string; active: boolean }[];
   latency_ms: { station: number | null; transcode: number | null };
-  renditions: { name: string; bitrate_bps: number; fps: number }[];
+  renditions: { name: string; bitrate_bps: number; fps: number; quality?: RenditionQuality }[];
   pulls?: Partial<Record<"main" | "backup", RelayStatus>>;
   destinations?: Record<string, RelayStatus>;
 }

@@ -425,6 +425,18 @@ export const en = {
   input_drift: "drift {ms} ms",
   input_jumps: "clock jumps {count}",
   input_loss: "loss {percent} %",
+  ladder: "Ladder",
+  ladder_policy: "Renditions and their bit rates",
+  ladder_adaptive: "As measured on the pictures",
+  ladder_fixed: "As the profile says",
+  ladder_about:
+    "Once a minute a sample of the pictures is encoded at several qualities. Every three minutes the ladder follows; a show that turns hard has all of it back within seconds.",
+  ladder_unmeasured: "Nothing has been measured yet.",
+  ladder_saved: "Of the profile's bits these pictures do not need",
+  ladder_withdrawn: "The show turned out to need more: the whole ladder is back.",
+  rung_measured: "CRF {crf} · needs {needs}, SSIM {ssim} · the profile's {profile} would give {profile_ssim}",
+  rung_capped: "at most {cap} instead of {profile}",
+  rung_carried: "carried by {carrier}: hardly more bits, SSIM {better} instead of {worse} at the same size",
 };
 
 export type TextKey = keyof typeof en;

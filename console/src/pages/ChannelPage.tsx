@@ -18,6 +18,7 @@ import { Incidents } from "../parts/Incidents";
 import { Ingest } from "../parts/Ingest";
 import { Nothing } from "../parts/Nothing";
 import { InputSettings } from "../parts/InputSettings";
+import { LadderCard } from "../parts/LadderCard";
 import { Numbers } from "../parts/Numbers";
 import { PageHead } from "../parts/PageHead";
 import { Player } from "../parts/Player";
@@ -67,6 +68,7 @@ export default function ChannelPage({ slug }: { slug: string }) {
           {channel && (
             <Stack>
               <Now channel={channel} />
+              {channel.profile !== "source" && <LadderCard channel={channel} onChange={setChannel} />}
               <ChannelAlarms channelId={channel.id} />
               <Incidents channelId={channel.id} />
             </Stack>
