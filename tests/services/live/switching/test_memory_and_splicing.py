@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from typing import cast
+
 import pytest
 
-from skyriver.fabric import TICK_US, MediaFrame
+from skyriver.fabric import TICK_US, Catalog, MediaFrame, Subscriber
+from skyriver.services.live.model import InputName
 from skyriver.services.live.switching import Age, InputMemory, offset_us
 from skyriver.services.live.switching.memory import GOP_MAX_BYTES, GOP_MAX_FRAMES, SOUND_MAX_FRAMES
+from skyriver.services.live.workloads.transcoder.inputs import InputReader, Source
 
 
 def frame(pts_us: int, *, keyframe: bool = False, size: int = 10) -> MediaFrame:
@@ -64,4 +69,37 @@ def test_an_age_is_that_of_the_frame_that_was_delayed_least() -> None:
         age.arrive(1_000_000, 1_000_000 + delay_us)
     assert age.youngest_us == 21_000
     age.forget()
-    assert age.youngest_us is None
+    assert age.youngest_us == 21_000, "until the other publisher is heard, nothing better is known"
+    age.arrive(9_000_000, 14_000_000)
+    assert age.youngest_us == 5_000_000
+
+
+class Announced:
+    """What an input's reader reads: a description for each publisher, in the same words."""
+
+    def __init__(self, publishers: int) -> None:
+        self._publishers = publishers
+
+    async def catalogs(self) -> AsyncIterator[Catalog]:
+        for _ in range(self._publishers):
+            yield Catalog()
+
+    async def frames(self, track: str) -> AsyncIterator[MediaFrame]:
+        for _ in range(0):
+            yield MediaFrame(b"", 0, True, 0)
+
+
+class Nobody:
+    """Is told, and does nothing."""
+
+    def described(self, source: Source) -> None: ...
+    def picture(self, source: Source, frame: MediaFrame) -> None: ...
+    def sound(self, source: Source, frame: MediaFrame) -> None: ...
+
+
+async def test_the_ages_of_a_publishers_frames_do_not_outlive_it() -> None:
+    reader = InputReader(InputName.MAIN, cast(Subscriber, Announced(2)), Nobody())
+    reader.age.arrive(1_000_000, 1_020_000)
+    await reader.run()
+    reader.age.arrive(2_000_000, 7_000_000)
+    assert reader.age.youngest_us == 5_000_000

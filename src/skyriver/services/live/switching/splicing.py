@@ -27,14 +27,18 @@ class Age:
 
     def __init__(self) -> None:
         self._recent_us: deque[int] = deque(maxlen=_RECENT)
+        self._others = False
 
     def arrive(self, pts_us: int, now_us: int) -> None:
         """A frame came at `now_us`."""
+        if self._others:
+            self._recent_us.clear()
+            self._others = False
         self._recent_us.append(now_us - pts_us)
 
     def forget(self) -> None:
-        """What comes next is another publisher's."""
-        self._recent_us.clear()
+        """What comes next may be another publisher's, whose station has another clock. Until it comes, this holds."""
+        self._others = True
 
     @property
     def youngest_us(self) -> int | None:

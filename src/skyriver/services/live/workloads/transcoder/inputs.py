@@ -84,6 +84,7 @@ class InputReader(Source):
         async for catalog in self._subscriber.catalogs():
             if catalog.video != self.catalog.video:
                 self.memory.forget()
+            self.age.forget()  # each publisher is described anew, if only in the same words
             self.catalog = catalog
             self._listener.described(self)
             self._described.set()
