@@ -234,7 +234,9 @@ def test_tracks_never_differ_in_discontinuities_whatever_happens_to_one_of_them(
         listed = [segment for segment in parse(text).segments if segment.uri and not segment.gap]
         held = [segment for segment in track.ring.segments if segment.complete]
         for said, segment in zip(listed, held, strict=True):
-            assert said.date.timestamp() == pytest.approx(segment.start_us / 1e6, abs=0.001)
+            # The sound's dates are never less cut down than the picture's: hls.js would wait for what it has.
+            cut_us = segment.start_us - said.date.timestamp() * 1e6
+            assert 0 <= cut_us + 0.5 < 1001 if segment.init.video else 2000 <= cut_us + 0.5 < 3001
             assert said.init == segment.init.name
             decoded = pictures(segment.parts) if segment.init.video else [pts for _, pts, _, _ in read(segment.parts)]
             assert decoded[0] == pytest.approx(segment.start_us, abs=100)

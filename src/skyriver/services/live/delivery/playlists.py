@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
 
+from skyriver.services.live.cmaf import InitSegment
 from skyriver.services.live.delivery.ring import Segment, TrackRing
 
 VERSION = 9  # EXT-X-SKIP
@@ -26,6 +27,11 @@ _SLOT_S = 2
 _PART_HOLD_BACK = 3.0  # part targets; what LL-HLS recommends
 _SKIP_BOUNDARY = 6  # target durations; the least that it allows
 _PARTS_FOR = 3  # target durations from the end; older parts are of no use to anybody
+_SOUND_EARLY_US = 2000
+"""hls.js puts the sound beside the picture by these dates, of which it reads milliseconds. Where it takes a segment's
+end for later than its media's, were it by a microsecond, it looks for the rest of that segment instead of the next one,
+until no part of it is listed: the sound, and with it the picture, stops for seconds. So the sound's dates are cut by
+more than the picture's ever are, and by what rounded durations add up to."""
 _LIVE_PEAK_MARGIN = 1.1
 """A live stream's peaks may not exceed BANDWIDTH by more than a quarter (Apple's authoring rules): leave some room."""
 
@@ -119,7 +125,7 @@ def media_playlist(ring: TrackRing, others: Iterable[TrackRing] = (), *, skip: b
         if segment.init is not init and segment.init != init:
             lines.append(f'#EXT-X-MAP:URI="{segment.init.name}"')
         init = segment.init
-        lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{date_time(segment.start_us)}")
+        lines.append(_date(segment.start_us, init))
         if segment.start_us + segment.duration_us > parts_from_us:
             lines += _parts(segment)
         if segment.complete:
@@ -136,7 +142,7 @@ def gaps(before: Segment, after: Segment, name: str = "gap.m4s") -> list[str]:
     step_us = (after.start_us - from_us) / after.missing
     lines = []
     for n in range(after.missing):
-        lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{date_time(round(from_us + n * step_us))}")
+        lines.append(_date(round(from_us + n * step_us), after.init))
         lines += ["#EXT-X-GAP", f"#EXTINF:{step_us / 1e6:.6f},", name]
     return lines
 
@@ -144,6 +150,10 @@ def gaps(before: Segment, after: Segment, name: str = "gap.m4s") -> list[str]:
 def target_duration_s(ring: TrackRing) -> int:
     """No segment is longer, rounded to whole seconds. Two, but for a source of longer GOPs."""
     return max(_SLOT_S, (ring.longest_us + 500_000) // 1_000_000)
+
+
+def _date(time_us: int, init: InitSegment) -> str:
+    return f"#EXT-X-PROGRAM-DATE-TIME:{date_time(time_us if init.video else time_us - _SOUND_EARLY_US)}"
 
 
 def date_time(time_us: int) -> str:
