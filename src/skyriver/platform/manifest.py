@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from fastapi import APIRouter
@@ -57,6 +57,7 @@ class Service:
     Attributes:
         intents: what should run for this service now, asked by the controller within a read session.
         open: like a part's, for services that keep something running in the API process.
+        uploads: paths that take larger bodies by POST, and how many bytes: they read them in pieces.
     """
 
     name: str
@@ -67,3 +68,4 @@ class Service:
     open: OpenPart | None = None
     console_pages: tuple[str, ...] = ()
     webhook_events: tuple[EventType, ...] = ()
+    uploads: Mapping[str, int] = field(default_factory=dict)

@@ -25,7 +25,7 @@ from skyriver.platform.identity import ROLES, Role
 from skyriver.platform.store import Store
 from skyriver.platform.web.pages import encode_cursor
 from skyriver.platform.webhooks.records import WebhookDeliveryRecord, WebhookEventRecord
-from skyriver.services.live.records import PublishTicketRecord, RecordingRecord
+from skyriver.services.live.records import MediaFileRecord, PublishTicketRecord, RecordingRecord
 from tests.clouds import PASSWORD, Cloud, TenantInTest
 
 Access = str
@@ -184,6 +184,13 @@ CASES: dict[tuple[str, str], Case] = {
     ("GET", "/v1/channels/{id_or_slug}/slate"): Case("viewer", names=True),
     ("PUT", "/v1/channels/{id_or_slug}/slate"): Case("member", names=True),
     ("DELETE", "/v1/channels/{id_or_slug}/slate"): Case("member", names=True),
+    ("GET", "/v1/channels/{id_or_slug}/slate/film"): Case("viewer", names=True),
+    ("PUT", "/v1/channels/{id_or_slug}/slate/film"): Case("member", names=True, body={"file_id": "mf_none"}),
+    ("GET", "/v1/media-files"): Case("viewer", query=_cursor),
+    ("POST", "/v1/media-files"): Case("member", query=lambda _things: {"name": "mine"}),
+    ("GET", "/v1/media-files/{file_id}"): Case("viewer", names=True),
+    ("GET", "/v1/media-files/{file_id}/poster"): Case("viewer", names=True),
+    ("DELETE", "/v1/media-files/{file_id}"): Case("member", names=True),
     ("GET", "/v1/channels/{id_or_slug}/runbook"): Case("viewer", names=True),
     ("POST", "/v1/channels/{id_or_slug}/drill"): Case("admin", names=True, body={"stage": "transcoder"}),
 }
@@ -215,6 +222,7 @@ async def furnish(cloud: Cloud) -> Things:
     captions = await owner.put(f"/v1/channels/{channel_id}/captions/en", json={"label": NAME})
     assert captions.status_code == 200
     told |= await _furnish_recording(cloud, channel_id) | await _furnish_relays(owner, channel_id)
+    told |= await _furnish_media_file(cloud)
     return Things(
         parameters={
             "user_id": user.json()["id"],
@@ -264,6 +272,18 @@ async def _furnish_recording(cloud: Cloud, channel_id: str) -> dict[str, str]:
         return {"recording_id": recording.id}
 
 
+async def _furnish_media_file(cloud: Cloud) -> dict[str, str]:
+    """An uploaded film."""
+    async with cloud.store.transaction() as session:
+        facts = {"container": "mov", "video": "h264"}
+        file = MediaFileRecord(
+            tenant_id=cloud.red.id, name=NAME, state="ready", size_bytes=1, sha256="0", facts=facts, poster=b"\xff\xd8"
+        )
+        session.add(file)
+        await session.flush()
+        return {"file_id": file.id}
+
+
 async def _furnish_alarm_and_webhook(cloud: Cloud, owner: httpx.AsyncClient) -> dict[str, str]:
     """An open alarm, a webhook, and a delivery that was given up, so that nothing is sent while a test looks."""
     made = await owner.post(
@@ -303,6 +323,7 @@ def address(template: str, things: Things) -> str:
         ticket_id=ids["ticket_id"],
         destination_id=ids["destination_id"],
         recording_id=ids["recording_id"],
+        file_id=ids["file_id"],
         language="en",
         workload_id="wl_0000000000000000",
     )

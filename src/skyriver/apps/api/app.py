@@ -84,7 +84,7 @@ def create_app(
     install_problem_handlers(app)
     install_openapi(app)
     # The last added is the outermost.
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, uploads={path: most for one in services for path, most in one.uploads.items()})
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Embedding)
     app.add_middleware(Observation, registry=runtime.metrics)

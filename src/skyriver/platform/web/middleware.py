@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -75,11 +75,18 @@ class SecurityHeaders:
 
 
 class BodyLimit:
-    """Answers 413 to bodies above the limit, whether announced or streamed, and 400 to addresses with NUL."""
+    """Answers 413 to bodies above the limit, whether announced or streamed, and 400 to addresses with NUL.
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+    Args:
+        uploads: paths that take larger bodies by POST, and how many bytes.
+    """
+
+    def __init__(
+        self, app: ASGIApp, max_body_bytes: int = MAX_BODY_BYTES, uploads: Mapping[str, int] | None = None
+    ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._uploads = uploads or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -95,6 +102,8 @@ class BodyLimit:
         headers = Headers(scope=scope)
         picture = scope["method"] == "PUT" and headers.get("content-type", "").startswith("image/")
         limit_bytes = max(self._max_body_bytes, MAX_PICTURE_BYTES) if picture else self._max_body_bytes
+        if scope["method"] == "POST":
+            limit_bytes = max(limit_bytes, self._uploads.get(scope["path"], 0))
         announced = headers.get("content-length", "")
         if announced.isdigit() and int(announced) > limit_bytes:
             await self._refuse(scope, receive, send, limit_bytes)

@@ -15,6 +15,7 @@ from skyriver.platform.objects import open_store
 from skyriver.platform.web import Runtime
 from skyriver.platform.workloads import ObservedState, WorkloadIntent
 from skyriver.services.live import api
+from skyriver.services.live.api.media_files import UPLOAD_PATH
 from skyriver.services.live.cloud import Cloud, cloud_of
 from skyriver.services.live.demo import FeederKeys
 from skyriver.services.live.eyes.beacons import BeaconAllowance
@@ -26,6 +27,8 @@ from skyriver.services.live.intents.delivery import DELIVERY
 from skyriver.services.live.intents.recorder import RECORDER, read_recordings, recorder_intents
 from skyriver.services.live.intents.relaying import PULL, PUSH, read_relays, relay_intents
 from skyriver.services.live.intents.whep import WHEP
+from skyriver.services.live.media_files.model import FILE_BYTES_MAX
+from skyriver.services.live.media_files.uploads import Uploads
 from skyriver.services.live.meters import METERS
 from skyriver.services.live.observe import Live
 from skyriver.services.live.recordings.keeper import Keeper
@@ -72,6 +75,7 @@ class LiveProcess:
         keeper = Keeper(runtime.store, runtime.hub, live, objects, runtime.now)
         runtime.provide(keeper)
         runtime.provide(VodSource(objects))
+        runtime.provide(Uploads(runtime.store, objects))
         yield (live, keeper, ChannelEyes(runtime.store, runtime.get(AlarmDesk), live, runtime.hub), qoe)
 
     async def intents(self, session: AsyncSession, observed: ObservedState) -> list[WorkloadIntent]:
@@ -85,7 +89,14 @@ class LiveProcess:
         if self._relay_seal is not None:
             pulls, pushes = await read_relays(session, self._relay_seal)
             intents += relay_intents(
-                pulls, pushes, plans, observed, now=now, doors=doors, allow_private=self._private_allowed
+                pulls,
+                pushes,
+                plans,
+                observed,
+                now=now,
+                doors=doors,
+                allow_private=self._private_allowed,
+                store_url=self._store_url,
             )
         return intents + recorder_intents(await read_recordings(session), observed, store_url=self._store_url)
 
@@ -102,6 +113,7 @@ def live_service(find_cloud: Callable[[Runtime], Cloud] = cloud_of) -> Service:
         open=process.open,
         console_pages=("channels",),
         webhook_events=EVENTS,
+        uploads={UPLOAD_PATH: FILE_BYTES_MAX},
     )
 
 

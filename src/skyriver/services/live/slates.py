@@ -18,8 +18,10 @@ from skyriver.kernel.clock import utc_now
 from skyriver.platform.identity import Principal, record_audit
 from skyriver.services.live.errors import NoPicture, PictureTooLarge
 from skyriver.services.live.media.slate import DEFAULT_SIZE, SlateLook, draw
+from skyriver.services.live.media_files.errors import UnusableMedia
+from skyriver.services.live.media_files.model import MediaFacts
 from skyriver.services.live.model import InputSelect
-from skyriver.services.live.records import ChannelRecord, SlateRecord
+from skyriver.services.live.records import ChannelRecord, MediaFileRecord, SlateRecord
 
 KINDS = ("image/png", "image/jpeg")
 UPLOAD_MAX_BYTES = 5 << 20
@@ -94,9 +96,34 @@ async def set_slate(session: AsyncSession, caller: Principal, channel: ChannelRe
         row = SlateRecord(channel_id=channel.id)
         session.add(row)
     row.jpeg, row.width, row.height = picture.jpeg, picture.width, picture.height
+    row.file_id = None
     row.sha256, row.updated_at = hashlib.sha256(picture.jpeg).hexdigest(), utc_now()
     record_audit(session, caller, "channel.slate_set", channel.id, sha256=row.sha256)
     await session.flush()
+
+
+async def set_film(session: AsyncSession, caller: Principal, channel: ChannelRecord, file: MediaFileRecord) -> None:
+    """Show an uploaded film as the channel's slate, in a loop, with its sound.
+
+    Raises:
+        UnusableMedia: it is too long for that.
+    """
+    if obstacle := MediaFacts.of(file.facts).slate_obstacle:
+        raise UnusableMedia(f"This file cannot be a slate. {obstacle}", hint="Upload a shorter cut of it.")
+    poster = file.poster or b""
+    with Image.open(io.BytesIO(poster), formats=("JPEG",)) as opened:
+        picture = FittedPicture(poster, *opened.size)
+    await set_slate(session, caller, channel, picture)
+    row = await session.get_one(SlateRecord, channel.id)
+    row.file_id = file.id
+    record_audit(session, caller, "channel.slate_film_set", channel.id, file_id=file.id)
+    await session.flush()
+
+
+async def film_of(session: AsyncSession, channel: ChannelRecord) -> MediaFileRecord | None:
+    """The film that is the channel's slate; None where it is a picture."""
+    row = await session.get(SlateRecord, channel.id)
+    return await session.get(MediaFileRecord, row.file_id) if row is not None and row.file_id else None
 
 
 async def delete_slate(session: AsyncSession, caller: Principal, channel: ChannelRecord) -> None:

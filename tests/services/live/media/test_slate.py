@@ -28,16 +28,16 @@ def test_its_groups_alternate_and_each_can_be_joined() -> None:
 def test_its_sound_is_silence_in_the_sources_shape(rate_hz: int, channels: int) -> None:
     slate = make_slate(SlateLook(), SlateShape(64, 64, rate_hz, channels))
     decoder = av.CodecContext.create("aac", "r")
-    decoder.extradata = slate.silence_config
+    decoder.extradata = slate.sound_config
     heard: list[AudioFrame] = []
     for _ in range(5):
-        heard += decoder.decode(av.Packet(slate.silence))
+        heard += decoder.decode(av.Packet(slate.sound[0]))
     assert heard and all(f.rate == rate_hz and f.layout.nb_channels == channels for f in heard)
     assert not any(any(bytes(plane)) for f in heard for plane in f.planes)
 
 
 def test_without_sound_there_is_none() -> None:
-    assert make_slate(SlateLook(), SlateShape(64, 64, 0, 0)).silence == b""
+    assert make_slate(SlateLook(), SlateShape(64, 64, 0, 0)).sound == ()
 
 
 def test_a_picture_keeps_its_shape_on_black() -> None:

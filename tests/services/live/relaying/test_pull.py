@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from itertools import pairwise
 from pathlib import Path
@@ -10,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from skyriver.platform.objects import open_store
+from skyriver.services.live.media_files.storage import StoredFile, write_file
 from skyriver.services.live.stations import AudioConfig, AudioFrame, MediaEvent, VideoConfig, VideoFrame
 from skyriver.services.live.workloads import pull
+from tests.services.live.media_files.films import film
 from tests.services.live.relaying.far_sides import NGINX, nginx
 from tests.services.live.relaying.sources import camera, files, has_camera, make
 from tests.services.live.stations.rtmp.doors import Recorder, door
@@ -156,3 +160,38 @@ async def test_what_is_not_h264_is_named(tmp_path: Path) -> None:
                 missing = await child.says("metrics", lambda m: m["state"] == "retrying")
     assert "mpeg4" in said["error"]
     assert "404" in missing["error"]
+
+
+async def stored(folder: Path, body: bytes) -> dict[str, Any]:
+    """A film in an object store, as a pull is told of it."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield body
+
+    store = open_store(f"file://{folder / 'objects'}?reserve_bytes=0")
+    await write_file(store, "media-files/t/f", chunks(), most_bytes=1 << 30)
+    return StoredFile(store.url, "media-files/t/f", len(body)).spec()
+
+
+async def test_an_uploaded_file_is_played_in_a_loop_without_a_jump(tmp_path: Path) -> None:
+    recorder, file = Recorder(), await stored(tmp_path, film(seconds=2))
+    async with door(recorder) as station, pulling("", station.port, tmp_path, file=file, loop=True) as child:
+        while len(recorder.publications) < 1 or len(recorder.publications[0][1]) < 300:
+            said = await child.says("metrics")
+    _, events = await recorder.done.get()
+    assert (said["state"], said["video"]) == ("running", "h264")
+    frames = pictures(events)
+    assert len(frames) > 60, "more than the film has"
+    assert max(b.dts_ms - a.dts_ms for a, b in pairwise(frames)) <= 120
+    assert abs(sounds(events)[-1].pts_ms - frames[-1].dts_ms) < 300
+
+
+async def test_an_uploaded_file_is_played_once(tmp_path: Path) -> None:
+    recorder, file = Recorder(), await stored(tmp_path, film(seconds=2))
+    async with door(recorder) as station, pulling("", station.port, tmp_path, file=file) as child:
+        ended = await child.says("metrics", lambda m: m["state"] == "ended")
+        _, events = await recorder.done.get()
+        child.tell("spec", spec=spec("", station.port, file=file, loop=True))
+        await child.says("metrics", lambda m: m["state"] == "running")
+    assert ended["error"] == ""
+    assert len(pictures(events)) == 50

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from skyriver.kernel.clock import utc_now
 from skyriver.services.live.life import Presence, hold_of, is_wanted
+from skyriver.services.live.media_files.storage import prefix_of
 from skyriver.services.live.model import (
     MAX_BITRATE_BPS,
     REVERT_AFTER_S,
@@ -28,6 +29,7 @@ from skyriver.services.live.records import (
     DetectorSettingsRecord,
     FeederRecord,
     InputRecord,
+    MediaFileRecord,
     PublishTicketRecord,
     PullRecord,
     SlateRecord,
@@ -65,6 +67,8 @@ class SwitchPlan:
     revert_s: int | None = REVERT_AFTER_S
     slate_minutes: int = SLATE_MINUTES
     slate_jpeg: bytes | None = field(default=None, repr=False)
+    slate_film: tuple[str, int] | None = None
+    """Where the film is in the object store, and its size in bytes."""
 
 
 @dataclass(frozen=True)
@@ -120,10 +124,10 @@ async def read_plans(
         keys.setdefault((channel_id, pulled_into), []).append(digest)
     inputs = {(row.channel_id, row.input): row for row in (await session.scalars(select(InputRecord))).all()}
     # A picture only where it can be shown: reading all of them at each planning would cost more than the plan.
-    pictured = select(SlateRecord.channel_id, SlateRecord.jpeg).where(
-        SlateRecord.channel_id.in_({channel_id for channel_id, _ in inputs})
-    )
+    seen_once = {channel_id for channel_id, _ in inputs}
+    pictured = select(SlateRecord.channel_id, SlateRecord.jpeg).where(SlateRecord.channel_id.in_(seen_once))
     slates: dict[str, bytes] = {channel_id: jpeg for channel_id, jpeg in await session.execute(pictured)}
+    films = await _read_films(session, seen_once)
 
     def input_plan(channel_id: str, name: InputName) -> InputPlan:
         seen, allowed = inputs.get((channel_id, name)), keys.get((channel_id, name), ())
@@ -163,6 +167,7 @@ async def read_plans(
                 channel.input_revert_s or None,
                 channel.slate_minutes,
                 slates.get(channel.id),
+                films.get(channel.id),
             ),
             feeder=feeders.get(channel.id),
             tickets=tuple(sorted(tickets.get(channel.id, ()))),
@@ -171,3 +176,14 @@ async def read_plans(
         )
         for channel in channels
     ]
+
+
+async def _read_films(session: AsyncSession, channel_ids: set[str]) -> dict[str, tuple[str, int]]:
+    """The films that are slates: channel id -> (prefix in the object store, size in bytes)."""
+    query = select(SlateRecord.channel_id, MediaFileRecord).join(
+        MediaFileRecord, MediaFileRecord.id == SlateRecord.file_id
+    )
+    return {
+        channel_id: (prefix_of(file.tenant_id, file.id), file.size_bytes)
+        for channel_id, file in await session.execute(query.where(SlateRecord.channel_id.in_(channel_ids)))
+    }

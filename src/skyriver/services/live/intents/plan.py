@@ -41,7 +41,7 @@ def plan_live(
         intents.append(station_intent(node, carried, observed, doors))
     for channel in channels:
         if channel.wants_transcoder(now):
-            intents += transcoder_intents(channel, observed)
+            intents += transcoder_intents(channel, observed, store_url=store_url)
         home = homes[channel.channel_id][InputName.MAIN]
         if channel.feeder is not None and home is not None:
             intents.append(feeder_intent(channel, channel.feeder, home, observed, doors))

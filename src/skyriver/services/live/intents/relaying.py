@@ -17,8 +17,9 @@ from skyriver.platform.workloads.model import ObservedState, WorkloadIntent
 from skyriver.services.live.intents.channel_plan import ChannelPlan
 from skyriver.services.live.intents.plan import homes_of
 from skyriver.services.live.intents.station import Doors, rtmp_url
+from skyriver.services.live.media_files.storage import StoredFile, prefix_of
 from skyriver.services.live.model import BROADCAST, InputName, space_of
-from skyriver.services.live.records import DestinationRecord, PullRecord
+from skyriver.services.live.records import DestinationRecord, MediaFileRecord, PullRecord
 from skyriver.services.live.relaying.operations import key_label, url_label
 
 PULL, PUSH = "live.pull", "live.push"
@@ -36,6 +37,8 @@ class PullPlan:
     key: str = field(repr=False)
     loop: bool = False
     input: InputName = InputName.MAIN
+    file: tuple[str, int] | None = None
+    """Instead of a URL: where the file is in the object store, and its size in bytes."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +66,15 @@ async def read_relays(session: AsyncSession, seal: Seal) -> tuple[list[PullPlan]
     set_up = select(PullRecord).where(PullRecord.enabled).order_by(PullRecord.channel_id, PullRecord.input)
     for pull in await session.scalars(set_up):
         try:
-            sealed_url = pull.sealed_url or b""
-            url = seal.open(sealed_url, url_label(pull.channel_id, pull.input)).decode()
+            sealed_url = pull.sealed_url
+            url = seal.open(sealed_url, url_label(pull.channel_id, pull.input)).decode() if sealed_url else ""
             key = seal.open(pull.sealed_key, key_label(pull.channel_id, pull.input)).decode()
         except SkyriverError as error:
             log.error("A channel's pull is left out: %s", error)
             continue
-        pulls.append(PullPlan(pull.channel_id, url, key, pull.loop, InputName(pull.input)))
+        file = await session.get(MediaFileRecord, pull.file_id) if pull.file_id else None
+        at = (prefix_of(file.tenant_id, file.id), file.size_bytes) if file is not None else None
+        pulls.append(PullPlan(pull.channel_id, url, key, pull.loop, InputName(pull.input), at))
     enabled = select(DestinationRecord).where(DestinationRecord.enabled).order_by(DestinationRecord.id)
     for row in await session.scalars(enabled):
         try:
@@ -90,6 +95,7 @@ def relay_intents(
     now: datetime,
     doors: Doors,
     allow_private: bool,
+    store_url: str = "",
 ) -> list[WorkloadIntent]:
     """The pulls that are set, and the pushes of channels that are on."""
     plans = {channel.channel_id: channel for channel in channels}
@@ -99,10 +105,11 @@ def relay_intents(
             continue
         if (home := homes_of(channel, observed)[pull.input]) is None:
             continue
-        spec = {
+        spec: dict[str, object] = {
             "channel_id": channel.channel_id,
             "input": pull.input.value,
             "url": pull.url,
+            "file": StoredFile(store_url, *pull.file).spec() if pull.file is not None else None,
             "key": pull.key,
             "loop": pull.loop,
             "rtmp_url": rtmp_url(home, observed, doors),

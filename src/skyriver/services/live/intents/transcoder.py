@@ -14,6 +14,7 @@ from skyriver.platform.workloads.model import NodeState, ObservedState, Workload
 from skyriver.services.live.intents.channel_plan import ChannelPlan
 from skyriver.services.live.intents.grants import ingest_grant
 from skyriver.services.live.intents.homes import core_nodes
+from skyriver.services.live.media_files.storage import StoredFile
 from skyriver.services.live.model import BROADCAST, PROFILES, InputName, Profile, ProfileName, ingest_space_of, space_of
 
 TRANSCODER = "live.transcoder"
@@ -36,20 +37,26 @@ def standby_name(channel_id: str) -> str:
     return f"{TRANSCODER}/{channel_id}/standby"
 
 
-def transcoder_intents(channel: ChannelPlan, observed: ObservedState) -> list[WorkloadIntent]:
+def transcoder_intents(channel: ChannelPlan, observed: ObservedState, *, store_url: str = "") -> list[WorkloadIntent]:
     """The channel's transcoder, and its standby when it wants one and there are two core nodes to choose from."""
     first, second = transcoder_name(channel.channel_id), standby_name(channel.channel_id)
     living = [node for node in core_nodes(observed) if node.state is not NodeState.DEAD and not node.draining]
     if not channel.standby or len(living) < 2:
-        return [_transcoder(channel, observed, first, cost=0)]
+        return [_transcoder(channel, observed, first, cost=0, store_url=store_url)]
     return [
-        _transcoder(channel, observed, first, cost=0, apart_from=second),
-        _transcoder(channel, observed, second, cost=STANDBY_COST, apart_from=first),
+        _transcoder(channel, observed, first, cost=0, apart_from=second, store_url=store_url),
+        _transcoder(channel, observed, second, cost=STANDBY_COST, apart_from=first, store_url=store_url),
     ]
 
 
 def _transcoder(
-    channel: ChannelPlan, observed: ObservedState, name: str, *, cost: int, apart_from: str | None = None
+    channel: ChannelPlan,
+    observed: ObservedState,
+    name: str,
+    *,
+    cost: int,
+    store_url: str,
+    apart_from: str | None = None,
 ) -> WorkloadIntent:
     spec = {
         "channel_id": channel.channel_id,
@@ -64,7 +71,7 @@ def _transcoder(
             "grant": ingest_grant(observed, name, channel, get=("",)),
         },
         "profile": profile_spec(PROFILES[channel.profile]),
-        "inputs": _inputs(channel, observed),
+        "inputs": _inputs(channel, observed, store_url),
         "cost": cost,
         "adaptive_quality": channel.adaptive_quality,
         "ladder": channel.ladder.value,
@@ -85,7 +92,7 @@ def _transcoder(
     )
 
 
-def _inputs(channel: ChannelPlan, observed: ObservedState) -> dict[str, Any]:
+def _inputs(channel: ChannelPlan, observed: ObservedState, store_url: str) -> dict[str, Any]:
     """Which input is shown, and what while there is none. `last` tells a transcoder that starts what viewers see, and
     `last_offset_ms` how far its times are moved: without it, a moved input's times would go back."""
     switch = channel.switch
@@ -99,6 +106,8 @@ def _inputs(channel: ChannelPlan, observed: ObservedState) -> dict[str, Any]:
         slate = {"title": channel.name}
         if switch.slate_jpeg is not None:
             slate["jpeg_base64"] = base64.b64encode(switch.slate_jpeg).decode()
+        if switch.slate_film is not None:
+            slate["film"] = StoredFile(store_url, *switch.slate_film).spec()
     return {
         "select": switch.select.value,
         "revert_s": switch.revert_s,

@@ -1,17 +1,20 @@
 """The picture and the silence that keep a channel alive while nobody publishes to it.
 
-A slate is made once, as two groups of pictures and one frame of silence, and then played for ever by repeating their
-bytes: it costs nothing to keep in readiness, and is an input like any other.
+A slate is made once, as groups of pictures and frames of sound, and then played for ever by repeating their bytes: it
+costs nothing to keep in readiness, and is an input like any other. A film is made into one by `slate_film`.
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.video.frame import PictureType, VideoFrame
 from PIL import Image, ImageDraw, ImageFont
@@ -24,7 +27,6 @@ FPS = 10
 """A still picture needs no more; a player that joins sees its first one within a tenth of a second."""
 FRAMES_PER_GOP = SLOT_US * FPS // 1_000_000
 GOPS = 2
-"""Two keyframes in a row must differ in their idr_pic_id (H.264, 7.4.3), which two alternating groups do."""
 
 WORDS = "back in a moment"
 DEFAULT_SIZE = (1280, 720)
@@ -63,17 +65,40 @@ class SlateShape:
 
 @dataclass(frozen=True)
 class Slate:
-    """A slate, encoded. `gops` are Annex-B access units, each group beginning with its keyframe."""
+    """A slate, encoded: a round of groups, each of one slot's pictures or fewer, and of frames of sound.
+
+    `gops` are Annex-B access units, each group beginning with its keyframe. Their number is even: two keyframes in a
+    row must differ in their idr_pic_id (H.264, 7.4.3), which the encoder alternates.
+    """
 
     shape: SlateShape
     codec: str
+    fps: int
     gops: tuple[tuple[bytes, ...], ...]
-    silence_config: bytes
-    silence: bytes
+    sound_config: bytes
+    sound: tuple[bytes, ...]
+    """As long as the groups together; or one frame of silence. Empty: it has no sound."""
+
+    def pack(self) -> tuple[dict[str, Any], bytes]:
+        """As another process is told it: JSON, and its bytes in the order of the sizes in it."""
+        sizes = {"gops": [[len(unit) for unit in gop] for gop in self.gops], "sound": [len(u) for u in self.sound]}
+        pieces = [unit for gop in self.gops for unit in gop] + [self.sound_config, *self.sound]
+        return {"codec": self.codec, "fps": self.fps, "config": len(self.sound_config), **sizes}, b"".join(pieces)
+
+    @classmethod
+    def unpack(cls, shape: SlateShape, told: Mapping[str, Any], blob: bytes) -> Slate:
+        """The other way. Raises ValueError, TypeError or KeyError for what is no slate."""
+        data = io.BytesIO(blob)
+        gops = tuple(tuple(data.read(int(size)) for size in gop) for gop in told["gops"])
+        config = data.read(int(told["config"]))
+        sound = tuple(data.read(int(size)) for size in told["sound"])
+        if not gops or len(gops) % 2 or not all(gops) or not 1 <= int(told["fps"]) <= 60 or data.read(1):
+            raise ValueError("these bytes are no slate")
+        return cls(shape, str(told["codec"]), int(told["fps"]), gops, config, sound)
 
     @property
-    def silence_frame_us(self) -> float:
-        """How long the frame of silence lasts."""
+    def sound_frame_us(self) -> float:
+        """How long a frame of sound lasts."""
         return FRAME_SAMPLES * 1e6 / self.shape.rate_hz if self.shape.rate_hz else 0.0
 
 
@@ -85,10 +110,10 @@ def make_slate(look: SlateLook, shape: SlateShape) -> Slate:
         FFmpegError: nothing of this shape can be encoded.
     """
     picture = VideoFrame.from_ndarray(np.asarray(draw(look, shape.width, shape.height)), format="rgb24")
-    units = _encode(picture, shape.width, shape.height)
-    config, silence = _silence(shape.rate_hz, shape.channels) if shape.channels else (b"", b"")
+    picture = picture.reformat(shape.width, shape.height, "yuv420p")
+    units = encode_pictures([picture] * (FRAMES_PER_GOP * GOPS), shape, FPS)
     gops = tuple(units[n : n + FRAMES_PER_GOP] for n in range(0, len(units), FRAMES_PER_GOP))
-    return Slate(shape, avc3_codec(units[0]) or "avc3.42e01e", gops, config, silence)
+    return Slate(shape, avc3_codec(units[0]) or "avc3.42e01e", FPS, gops, *silence(shape.rate_hz, shape.channels))
 
 
 def draw(look: SlateLook, width: int, height: int) -> Image.Image:
@@ -134,35 +159,54 @@ def _font(text: str, width: float, size: int) -> ImageFont.FreeTypeFont | ImageF
     return font if longest <= width else ImageFont.load_default(size=max(8, int(size * width / longest)))
 
 
-def _encode(picture: VideoFrame, width: int, height: int) -> tuple[bytes, ...]:
+def encode_pictures(
+    pictures: Iterable[VideoFrame], shape: SlateShape, fps: int, *, bitrate_bps: int | None = None
+) -> tuple[bytes, ...]:
+    """Access units with a keyframe at each slot, none of which waits for a later one. Pictures are yuv420p.
+
+    Args:
+        bitrate_bps: what it may be at most.
+    """
+    gop = SLOT_US * fps // 1_000_000
     codec = av.CodecContext.create("libx264", "w")
-    codec.width, codec.height, codec.pix_fmt = width, height, "yuv420p"
-    codec.time_base, codec.framerate = Fraction(1, FPS), Fraction(FPS)
+    codec.width, codec.height, codec.pix_fmt = shape.width, shape.height, "yuv420p"
+    codec.time_base, codec.framerate = Fraction(1, fps), Fraction(fps)
     codec.options = {
         "preset": "veryfast",
         "tune": "zerolatency",
         "crf": "20",
-        "g": str(FRAMES_PER_GOP),
+        "g": str(gop),
         "forced-idr": "1",
-        "x264-params": f"scenecut=0:threads=1:keyint={FRAMES_PER_GOP}:min-keyint={FRAMES_PER_GOP}",
+        "x264-params": f"scenecut=0:threads=1:keyint={gop}:min-keyint={gop}",
     }
-    picture = picture.reformat(width, height, "yuv420p")
+    if bitrate_bps is not None:
+        codec.options |= {"maxrate": str(bitrate_bps), "bufsize": str(2 * bitrate_bps)}
     packets = []
-    for number in range(FRAMES_PER_GOP * GOPS):
+    for number, picture in enumerate(pictures):
         picture.pts, picture.time_base = number, codec.time_base
-        picture.pict_type = PictureType.NONE if number % FRAMES_PER_GOP else PictureType.I
+        picture.pict_type = PictureType.NONE if number % gop else PictureType.I
         packets += codec.encode(picture)
     return tuple(bytes(packet) for packet in (*packets, *codec.encode(None)))
 
 
-def _silence(rate_hz: int, channels: int) -> tuple[bytes, bytes]:
-    """AudioSpecificConfig, and a raw AAC-LC frame of silence from the middle of a stream of it."""
+def new_aac(rate_hz: int, channels: int, *, bitrate_bps: int | None = None) -> AudioCodecContext:
+    """An open AAC-LC encoder of mono or stereo."""
     codec = av.CodecContext.create("aac", "w")
-    layout = "mono" if channels == 1 else "stereo"
-    codec.sample_rate, codec.layout, codec.format = rate_hz, layout, "fltp"
+    assert isinstance(codec, AudioCodecContext)
+    codec.sample_rate, codec.layout, codec.format = rate_hz, "mono" if channels == 1 else "stereo", "fltp"
     codec.flags |= av.codec.context.Flags.global_header
+    if bitrate_bps is not None:
+        codec.bit_rate = bitrate_bps
     codec.open()
-    frame = AudioFrame("fltp", layout, FRAME_SAMPLES)
+    return codec
+
+
+def silence(rate_hz: int, channels: int) -> tuple[bytes, tuple[bytes, ...]]:
+    """AudioSpecificConfig, and a raw AAC-LC frame from the middle of a stream of silence; nothing for 0 channels."""
+    if not channels:
+        return b"", ()
+    codec = new_aac(rate_hz, channels)
+    frame = AudioFrame("fltp", "mono" if channels == 1 else "stereo", FRAME_SAMPLES)
     frame.sample_rate = rate_hz
     for plane in frame.planes:
         plane.update(bytes(plane.buffer_size))
@@ -170,4 +214,4 @@ def _silence(rate_hz: int, channels: int) -> tuple[bytes, bytes]:
     for number in range(8):
         frame.pts, frame.time_base = number * FRAME_SAMPLES, Fraction(1, rate_hz)
         packets += codec.encode(frame)
-    return bytes(codec.extradata or b""), bytes(packets[-1])
+    return bytes(codec.extradata or b""), (bytes(packets[-1]),)

@@ -26,6 +26,12 @@ class FarSide(WorldBroke):
     code = "far_side"
 
 
+class SourceEnded(FarSide):
+    """A source has come to its end, as files do."""
+
+    code = "source_ended"
+
+
 class UnsupportedSource(InvalidInput):
     """A source that plays, and holds nothing that a channel can take."""
 

@@ -16,13 +16,19 @@ from skyriver.kernel.clock import utc_now
 from skyriver.kernel.ids import new_id
 from skyriver.platform.fabric_keys.seal import Seal
 from skyriver.platform.identity import Principal, hash_secret, new_secret, record_audit
+from skyriver.services.live.media_files.errors import UnusableMedia
+from skyriver.services.live.media_files.model import MediaFacts
+from skyriver.services.live.media_files.operations import find_file
 from skyriver.services.live.model import InputName
-from skyriver.services.live.records import ChannelRecord, DestinationRecord, PullRecord
+from skyriver.services.live.records import ChannelRecord, DestinationRecord, MediaFileRecord, PullRecord
 from skyriver.services.live.relaying.addresses import read_destination, read_source, shown_destination
 from skyriver.services.live.relaying.errors import BadRelayUrl, DestinationNotFound, PullNotFound, TooManyDestinations
 
 DESTINATIONS_PER_CHANNEL_MAX = 10
 """Each is a process of its own that gets the whole channel from a relay."""
+
+
+_AS_H264 = "Encode it anew before: ffmpeg -i IN -c:v libx264 -c:a aac OUT.mp4"
 
 
 class RelaySeal(Seal):
@@ -31,11 +37,12 @@ class RelaySeal(Seal):
 
 @dataclass(frozen=True)
 class PullDraft:
-    """Where to pull from; without a URL the one that is set stays."""
+    """Where to pull from: a URL or an uploaded file; with neither, what is set stays."""
 
     url: str | None = field(default=None, repr=False)
     loop: bool = False
     enabled: bool = True
+    file_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,12 +92,16 @@ async def set_pull(
     """Set where an input is pulled from. It publishes with a stream key of its own, which nobody ever sees.
 
     Raises:
-        BadRelayUrl: the URL cannot be pulled.
-        PullNotFound: there is no URL yet, and none was given.
+        BadRelayUrl: the URL cannot be pulled, or there is a file beside it.
+        MediaFileNotFound, UnusableMedia: the file is not there, or cannot be pulled from.
+        PullNotFound: nothing is set yet, and nothing was given.
     """
+    if draft.url is not None and draft.file_id is not None:
+        raise BadRelayUrl("An input is pulled from a URL or from a file, not from both.")
+    file = await _find_source(session, channel, draft.file_id) if draft.file_id is not None else None
     pull = await session.get(PullRecord, (channel.id, name.value))
     if pull is None:
-        if draft.url is None:
+        if draft.url is None and file is None:
             raise PullNotFound(channel.slug, name.value)
         key = new_secret("pub")
         sealed_key = seal.close(key.encode(), key_label(channel.id, name))
@@ -99,6 +110,9 @@ async def set_pull(
     if draft.url is not None:
         pull.shown_url = read_source(draft.url).shown
         pull.sealed_url = seal.close(draft.url.encode(), url_label(channel.id, name))
+        pull.file_id = None
+    elif file is not None:
+        pull.file_id, pull.shown_url, pull.sealed_url = file.id, file.name, None
     pull.loop, pull.enabled, pull.changed_at = draft.loop, draft.enabled, utc_now()
     await session.flush()
     record_audit(
@@ -112,6 +126,13 @@ async def set_pull(
         enabled=draft.enabled,
     )
     return pull
+
+
+async def _find_source(session: AsyncSession, channel: ChannelRecord, file_id: str) -> MediaFileRecord:
+    file = await find_file(session, channel.tenant_id, file_id)
+    if obstacle := MediaFacts.of(file.facts).pull_obstacle:
+        raise UnusableMedia(f"An input cannot be pulled from this file. {obstacle}", hint=_AS_H264)
+    return file
 
 
 async def clear_pull(session: AsyncSession, caller: Principal, channel: ChannelRecord, name: InputName) -> None:

@@ -20,9 +20,10 @@ from av.bitstream import BitStreamFilterContext
 from av.stream import Discard
 
 from skyriver.kernel.clock import Monotonic, monotonic_s
+from skyriver.services.live.media_files.storage import BlockFile
 from skyriver.services.live.relaying.addresses import SourceUrl, read_srt
 from skyriver.services.live.relaying.connecting import words_of
-from skyriver.services.live.relaying.errors import FarSide, UnsupportedSource
+from skyriver.services.live.relaying.errors import FarSide, SourceEnded, UnsupportedSource
 from skyriver.services.live.relaying.flv import AvcTags, Tag, metadata
 from skyriver.services.live.relaying.http_files import HttpAccess, HttpFile
 from skyriver.services.live.relaying.rtsp_door import RtspDoor
@@ -35,7 +36,7 @@ OPEN_TIMEOUT_S, READ_TIMEOUT_S = 15.0, 10.0
 AHEAD_S = 0.1  # how far a paced source may run ahead; its door holds back what is over 0.2 s
 BEHIND_S = 0.5  # a source that was late is not made up for: what follows is sent at its own speed
 _PROBE = {"probesize": str(2 << 20), "analyzeduration": "3000000", "max_streams": "32"}
-_FILE_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,flv,aac,mp3"
+_FILE_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,flv,avi,aac,mp3"
 _NO_RANGES = (
     "This server does not send parts of a file, and an MP4 may have its index at the end: "
     "serve it from another server, or rewrite it with `ffmpeg -i IN -c copy -movflags +faststart OUT`."
@@ -61,17 +62,29 @@ class SourceFacts:
 
 
 class Source:
-    """One opening of a source. Blocking: give it a thread."""
+    """One opening of a source. Blocking: give it a thread.
+
+    Args:
+        file: opens an uploaded file, which is read instead of a URL.
+    """
 
     def __init__(
-        self, url: SourceUrl, *, loop: bool, allow_private: bool, clock: SourceClock, now: Monotonic = monotonic_s
+        self,
+        url: SourceUrl,
+        *,
+        loop: bool,
+        allow_private: bool,
+        clock: SourceClock,
+        now: Monotonic = monotonic_s,
+        file: Callable[[], BlockFile] | None = None,
     ) -> None:
         self._url = url
+        self._file = file
         self._loop = loop
         self._allow_private = allow_private
         self._clock = clock
         self._now = now
-        self._paced = url.scheme in ("http", "https")
+        self._paced = url.scheme in ("http", "https", "file")
         self._began_s = 0.0
 
     def run(self, stop: threading.Event, opened: Callable[[SourceFacts], None], put: Callable[[Tag], None]) -> None:
@@ -93,7 +106,7 @@ class Source:
                     raise FarSide(f"{self._url.host} sends no pictures.")
                 self._clock.begin_again()
                 first = False
-            raise FarSide("The source has come to its end.", hint="Switch the loop on to play it again and again.")
+            raise SourceEnded("The source has come to its end.", hint="Switch the loop on to play it again and again.")
         except av.FFmpegError as error:
             raise FarSide(f"Reading from {self._url.host} failed: {_words(error)}.") from error
         except OSError as error:  # of our own files, on its way through the library
@@ -102,6 +115,9 @@ class Source:
             raise UnsupportedSource(f"The source's video is damaged: {error.message}") from error
 
     def _open(self, stack: ExitStack, stop: threading.Event) -> av.container.InputContainer:
+        if self._file is not None:
+            options = {"format_whitelist": _FILE_FORMATS, "protocol_whitelist": "none", **_PROBE}
+            return _entered(stack, av.open(stack.enter_context(self._file()), options=options))
         if self._url.scheme == "rtsp":
             door = stack.enter_context(RtspDoor(self._url, allow_private=self._allow_private))
             options = {"rtsp_transport": "tcp", "protocol_whitelist": "rtsp,rtp,tcp", **_PROBE}

@@ -18,6 +18,8 @@ class RelayState(StrEnum):
     CONNECTING = "connecting"
     RUNNING = "running"
     RETRYING = "retrying"
+    ENDED = "ended"
+    """A file was played to its end, and is not played again."""
 
 
 @dataclass

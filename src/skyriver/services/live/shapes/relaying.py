@@ -17,6 +17,7 @@ from skyriver.services.live.relaying.sight import RelaySeen
 
 DestinationId = Annotated[str, Path(pattern=r"^[a-z0-9_]{1,64}$", description="A destination's id.")]
 PulledInput = Annotated[InputName, Query(description="Which input of the channel the pull feeds.")]
+FileId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
 Url = Annotated[SecretStr, Field(max_length=URL_CHARS_MAX)]
 Key = Annotated[SecretStr, Field(max_length=KEY_CHARS_MAX)]
 RenditionName = Annotated[
@@ -24,7 +25,7 @@ RenditionName = Annotated[
     StringConstraints(pattern=r"^(source|[0-9]{2,4}p)$"),
     Field(description="`source`, or a height such as `720p`; where there is none, the next smaller one is sent."),
 ]
-State = Literal["waiting", "connecting", "running", "retrying"]
+State = Literal["waiting", "connecting", "running", "retrying", "ended"]
 
 
 class NewPull(Body):
@@ -33,11 +34,12 @@ class NewPull(Body):
         description="rtsp://, rtmp(s)://, srt://, or http(s):// with HLS or a file; left out, the present one stays. "
         "Passwords in it are kept sealed and never shown again.",
     )
-    loop: bool = Field(default=False, description="Whether a file is played again and again.")
+    file_id: FileId | None = Field(default=None, description="An uploaded file, instead of a URL.")
+    loop: bool = Field(default=False, description="Whether a file is played again and again; else once.")
     enabled: bool = True
 
     def draft(self) -> PullDraft:
-        return PullDraft(self.url.get_secret_value() if self.url else None, self.loop, self.enabled)
+        return PullDraft(self.url.get_secret_value() if self.url else None, self.loop, self.enabled, self.file_id)
 
 
 class RelayStatusShape(BaseModel):
@@ -59,7 +61,9 @@ class PullStatus(RelayStatusShape):
 
 class PullShape(BaseModel):
     input: InputName
-    url: str = Field(description="Without what is secret in it.")
+    url: str = Field(description="Without what is secret in it; empty where it is a file.")
+    file_id: str | None
+    file_name: str | None
     loop: bool
     enabled: bool
     changed_at: datetime
@@ -118,7 +122,9 @@ class DestinationShape(BaseModel):
 def pull_shape(pull: PullRecord, seen: RelaySeen) -> PullShape:
     return PullShape(
         input=InputName(pull.input),
-        url=pull.shown_url,
+        url="" if pull.file_id else pull.shown_url,
+        file_id=pull.file_id,
+        file_name=pull.shown_url if pull.file_id else None,
         loop=pull.loop,
         enabled=pull.enabled,
         changed_at=pull.changed_at,

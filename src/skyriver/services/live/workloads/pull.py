@@ -1,6 +1,7 @@
-"""`live.pull`: reads a channel's source URL and publishes it through the real RTMP door, like any encoder.
+"""`live.pull`: reads a URL or an uploaded file, and publishes it through the real RTMP door, like any encoder.
 
-Spec: {channel_id, url, loop, rtmp_url, key, allow_private}. Metrics, 1 Hz: {state: connecting | running | retrying,
+Spec: {channel_id, url, file: {store, prefix, size_bytes} | null, loop, rtmp_url, key, allow_private}. Metrics, 1 Hz:
+{state: connecting | running | retrying | ended,
 since_us, error, attempts, fps, bitrate_bps, video, audio, width, height, encodes_audio, dropped}.
 
 A thread reads the source; while it has one open, a push carries it to the station. If the push breaks, it alone is
@@ -13,11 +14,13 @@ import asyncio
 import contextlib
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from skyriver.kernel.child import ChildChannel
 from skyriver.kernel.errors import SkyriverError
+from skyriver.services.live.media_files.storage import BlockFile, StoredFile
 from skyriver.services.live.relaying.addresses import (
     RTMP_PORTS,
     Destination,
@@ -26,6 +29,7 @@ from skyriver.services.live.relaying.addresses import (
     read_source,
     secrets_of,
 )
+from skyriver.services.live.relaying.errors import SourceEnded
 from skyriver.services.live.relaying.flv import Tag
 from skyriver.services.live.relaying.outbox import Outbox
 from skyriver.services.live.relaying.rtmp_push import PushCounters, RtmpPush
@@ -37,6 +41,7 @@ from skyriver.services.live.relaying.status import RelayState, RelayStatus, Retr
 SOURCE_RETRY_MAX_S = 15.0
 DOOR_RETRY_MAX_S = 3.0
 LAST_WORDS_S = 1.0
+FETCH_WITHIN_S = 30.0
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +54,8 @@ class PullSpec:
     loop: bool
     door: Destination
     allow_private: bool
+    file: StoredFile | None
+    """Read instead of a URL."""
     secrets: tuple[str, ...] = field(repr=False)
 
     @classmethod
@@ -56,7 +63,9 @@ class PullSpec:
         """Raises BadRelayUrl for a URL that cannot be pulled."""
         secrets = (*secrets_of(spec["url"]), spec["key"])
         door = read_rtmp(spec["rtmp_url"], spec["key"])
-        return cls(read_source(spec["url"]), spec["loop"], door, spec["allow_private"], secrets)
+        file = StoredFile.parse(spec.get("file"))
+        source = read_source(spec["url"]) if file is None else SourceUrl("file", "the file", 0, "")
+        return cls(source, spec["loop"], door, spec["allow_private"], file, secrets)
 
     def scrub(self, text: str) -> str:
         """A text without what must not be seen."""
@@ -92,6 +101,13 @@ class Pull:
             retry.begin()
             try:
                 await self._until_changed(self._pull(self._spec))
+            except SourceEnded as error:
+                if self._spec.file is None:
+                    self._fail(error)
+                    await self._until_changed(retry.wait())
+                else:
+                    self._status.enter(RelayState.ENDED, "")
+                    await self._changed.wait()
             except SkyriverError as error:
                 self._fail(error)
                 await self._until_changed(retry.wait())
@@ -147,7 +163,9 @@ class Pull:
         if spec.source.scheme in RTMP_PORTS:
             source = RtmpSource(spec.source, allow_private=spec.allow_private, clock=SourceClock())
         else:
-            source = Source(spec.source, loop=spec.loop, allow_private=spec.allow_private, clock=SourceClock())
+            file = _opener(spec.file, loop) if spec.file is not None else None
+            clock = SourceClock()
+            source = Source(spec.source, loop=spec.loop, allow_private=spec.allow_private, clock=clock, file=file)
 
         def put(tag: Tag) -> None:
             _tell(loop, outbox.put, tag)
@@ -198,6 +216,19 @@ class Pull:
             except SkyriverError as error:
                 self._fail(error)
             await retry.wait()
+
+
+def _opener(file: StoredFile, loop: asyncio.AbstractEventLoop) -> Callable[[], BlockFile]:
+    """Opens an uploaded file for the thread; the loop reads the store for it."""
+    read = file.reader()
+
+    async def fetch(offset: int, size: int) -> bytes:
+        return await read(offset, size)
+
+    def fetch_here(offset: int, size: int) -> bytes:
+        return asyncio.run_coroutine_threadsafe(fetch(offset, size), loop).result(FETCH_WITHIN_S)
+
+    return lambda: BlockFile(file.size_bytes, fetch_here)
 
 
 def _tell(loop: asyncio.AbstractEventLoop, call: Any, *arguments: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from skyriver.fabric import Endpoint
 from skyriver.services.live.media.detectors import DetectorSettings
 from skyriver.services.live.media.slate import SlateLook
+from skyriver.services.live.media_files.storage import StoredFile
 from skyriver.services.live.model import REVERT_AFTER_S, InputName, InputSelect, LadderPolicy, Rendition
 from skyriver.services.live.switching import Policy
 from skyriver.services.live.workloads.specs import endpoints
@@ -38,6 +39,7 @@ class TranscoderSpec:
     last_offset_us: int = 0
     """What was added to its times."""
     look: SlateLook = field(default_factory=SlateLook)
+    film: StoredFile | None = None
     captions: tuple[tuple[str, str], ...] = ()
     """Languages, and what viewers read in their menus."""
     cost: int = 0
@@ -64,6 +66,7 @@ class TranscoderSpec:
             last=InputName(last) if (last := spec.get("inputs", {}).get("last")) else None,
             last_offset_us=int(spec.get("inputs", {}).get("last_offset_ms") or 0) * 1000,
             look=_look(spec.get("inputs", {}).get("slate") or {}),
+            film=StoredFile.parse((spec.get("inputs", {}).get("slate") or {}).get("film")),
             captions=tuple((str(one["language"]), str(one["label"])) for one in spec.get("captions", ())),
             cost=int(spec.get("cost", 0)),
         )

@@ -30,10 +30,11 @@ from skyriver.services.live.media.units import (
 from skyriver.services.live.model import BROADCAST, InputName, fit_ladder
 from skyriver.services.live.switching import Feed, InputSelector, Switch, offset_us
 from skyriver.services.live.workloads.transcoder.captioning import Captioning
-from skyriver.services.live.workloads.transcoder.inputs import InputReader, SlateSource, Source
+from skyriver.services.live.workloads.transcoder.inputs import InputReader, Source
 from skyriver.services.live.workloads.transcoder.output import AAC, OPUS, SOURCE, LiveBroadcast
 from skyriver.services.live.workloads.transcoder.passing import SoundPassage, VideoPassage
 from skyriver.services.live.workloads.transcoder.report import REPORTED_EVERY_S, input_metrics, metrics
+from skyriver.services.live.workloads.transcoder.slate_source import SlateSource
 from skyriver.services.live.workloads.transcoder.spec import TranscoderSpec
 
 ANNOUNCE_WITHIN_S = 1.0
@@ -55,7 +56,7 @@ class Transcoder:
         self._captioning.follow(spec.captions)
         self._uplink = Subscriber(spec.origins, spec.ingest_space, lambda: self.spec.ingest_grant, Feed.MAIN.value)
         self._inputs = [InputReader(name, self._uplink.beside(name.value), self) for name in InputName]
-        self._slate = SlateSource(spec.look, self, self._clock)
+        self._slate = SlateSource(spec.look, spec.film, self, self._clock)
         self._sources: dict[Feed, Source] = {source.feed: source for source in (*self._inputs, self._slate)}
         self._selector = InputSelector(spec.policy, first=spec.last)
         self._video = VideoPassage(self._live)
@@ -75,7 +76,7 @@ class Transcoder:
         self._watch.settings = spec.detectors
         self.spec = spec
         self._captioning.follow(spec.captions)
-        self._slate.show(spec.look)
+        self._slate.show(spec.look, spec.film)
         self._selector.follow(spec.policy)
         self._look()
         if moved:
