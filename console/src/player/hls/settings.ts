@@ -22,10 +22,7 @@ export function settingsFor(protocol: Protocol, mode: LatencyMode): Partial<HlsC
     capLevelToPlayerSize: true,
     // Three times the pixels are not seen on a hand-held screen.
     maxDevicePixelRatio: 2,
-    // With parts, the browser forgets on its own what was played. Where hls.js (1.7) removes it just when a part is
-    // appended, it also forgets which parts of the segment it has, loads no more of them, and the picture stops for
-    // seconds: here every minute or so.
-    backBufferLength: parts ? Infinity : 30,
+    backBufferLength: 30,
     maxBufferLength: parts ? 8 : 20,
     liveDurationInfinity: true,
     // With parts, the rate and what a stall changes are pace.ts's business.
