@@ -77,6 +77,24 @@ export async function sendFile(path: string, file: File): Promise<void> {
   if (!response.ok) throw await errorOf(response);
 }
 
+/** A film as the request's body, with how much of it has gone (0 to 1).
+ * @throws ApiError */
+export function uploadFilm<T>(path: string, file: File, onProgress: (share: number) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const sending = new XMLHttpRequest(); // fetch tells nothing of what has gone out
+    sending.open("POST", path);
+    sending.setRequestHeader("X-Skyriver-Csrf", "1");
+    sending.setRequestHeader("Content-Type", "application/octet-stream");
+    sending.upload.onprogress = (event) => onProgress(event.total ? event.loaded / event.total : 0);
+    sending.onerror = () => reject(new TypeError("network"));
+    sending.onload = () => {
+      if (sending.status < 400) resolve(JSON.parse(sending.responseText) as T);
+      else errorOf(new Response(sending.responseText, { status: sending.status })).then(reject, reject);
+    };
+    sending.send(file);
+  });
+}
+
 /** One page of a list. */
 export function page<T>(path: string, cursor?: string | null, signal?: AbortSignal): Promise<Page<T>> {
   const mark = path.includes("?") ? "&" : "?";

@@ -81,6 +81,8 @@ export interface Channel {
   created_at: string;
   /** The doors of the main input, and those of the backup. */
   ingest: IngestUrls & { backup?: IngestUrls };
+  /** What the sound is brought to; 0 leaves it as it comes. */
+  loudness_lufs: number;
   input_revert_s: number;
   slate_minutes: number;
   input: ChannelInput | null;
@@ -92,6 +94,40 @@ export interface Channel {
   input_select?: string;
   /** Those that have a publisher now. */
   inputs?: { name: string; active: boolean }[];
+}
+
+/** What counts as wrong on a channel. Shares are 0 to 1, `*_alarm_s` is for how long before it is an alarm. */
+export interface DetectorSettings {
+  enabled: boolean;
+  black_share: number;
+  black_level: number;
+  black_alarm_s: number;
+  frozen_noise: number;
+  frozen_alarm_s: number;
+  silence_dbfs: number;
+  silence_alarm_s: number;
+  loud_max_lufs: number;
+  loud_min_lufs: number;
+  loudness_alarm_s: number;
+  keyframe_max_s: number;
+  bitrate_share: number;
+  bitrate_alarm_s: number;
+  fps_share: number;
+  fps_alarm_s: number;
+}
+
+/** A language that a channel has captions in. */
+export interface CaptionTrack {
+  language: string;
+  label: string;
+}
+
+/** A caption that was sent. */
+export interface Cue {
+  language: string;
+  text: string;
+  start: string;
+  end: string;
 }
 
 export interface StreamKey {
@@ -185,7 +221,7 @@ export interface ChannelEvent {
 
 /** How a pull or a push is doing; `error` is empty when all is well. */
 export interface RelayStatus {
-  state: "waiting" | "connecting" | "running" | "retrying";
+  state: "waiting" | "connecting" | "running" | "retrying" | "ended";
   since: string | null;
   error: string;
   fps: number;
@@ -193,10 +229,30 @@ export interface RelayStatus {
 }
 
 export interface Pull {
+  input: "main" | "backup";
   url: string;
+  file_id: string | null;
+  file_name: string | null;
   loop: boolean;
   enabled: boolean;
   status: RelayStatus;
+}
+
+/** An uploaded film. The obstacles say why it cannot be used; empty when it can. */
+export interface MediaFile {
+  id: string;
+  name: string;
+  size_bytes: number;
+  sha256: string;
+  duration_ms: number;
+  video: string;
+  width: number;
+  height: number;
+  fps: number;
+  audio: string;
+  pull_obstacle: string;
+  slate_obstacle: string;
+  created_at: string;
 }
 
 export interface Destination {

@@ -18,6 +18,7 @@ const NewChannel = lazy(() => import("../pages/NewChannel"));
 const ChannelPage = lazy(() => import("../pages/ChannelPage"));
 const Studio = lazy(() => import("../pages/Studio"));
 const Recordings = lazy(() => import("../pages/Recordings"));
+const Files = lazy(() => import("../pages/Files"));
 const RecordingPage = lazy(() => import("../pages/RecordingPage"));
 const Sites = lazy(() => import("../pages/Sites"));
 const UsagePage = lazy(() => import("../pages/UsagePage"));
@@ -96,6 +97,9 @@ function SignedIn() {
             <Recordings />
           </Route>
           <Route path="/recordings/:id">{({ id }) => <RecordingPage key={id} id={id} />}</Route>
+          <Route path="/files">
+            <Files />
+          </Route>
           <Route path="/studio/:slug">{({ slug }) => <Studio key={slug} slug={slug} />}</Route>
           <Route path="/sites">
             <Sites />

@@ -23,6 +23,7 @@ const ENTRIES: Entry[] = [
   { path: "/", key: "overview", icon: "overview" },
   { path: "/channels", key: "channels", icon: "channel" },
   { path: "/recordings", key: "recordings", icon: "record" },
+  { path: "/files", key: "files", icon: "film" },
   { path: "/alarms", key: "alarms", icon: "warning" },
   { path: "/wall", key: "wall", icon: "eye" },
   { path: "/sites", key: "sites", icon: "site", needs: "operator" },

@@ -22,6 +22,7 @@ const PATHS = {
   warning: "M12 3l10 18H2zM12 10v5M12 18v.01",
   record: "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM12 15.500a3.500 3.500 0 1 0 0-7 3.500 3.500 0 0 0 0 7z",
   play: "M7 4.500v15l12-7.500z",
+  film: "M4 4h16v16H4zM8 4v16M16 4v16M4 8h4M4 12h4M4 16h4M16 8h4M16 12h4M16 16h4",
   pause: "M8 5v14M16 5v14",
 } as const;
 

@@ -1,18 +1,24 @@
 /** The backup input and what is shown without any input: doors and a key, the way back, the slate. */
 
-import { Button, FileButton, Group, Image, NativeSelect, SimpleGrid, Stack, Text } from "@mantine/core";
-import { useCallback, useState } from "react";
+import { Button, FileButton, Group, Image, NativeSelect, Select, SimpleGrid, Stack, Text } from "@mantine/core";
+import { useCallback, useEffect, useState } from "react";
 import { request, sendFile } from "../api/client";
-import type { Channel } from "../api/types";
+import type { Channel, MediaFile } from "../api/types";
 import { useSession } from "../app/session";
 import { useText } from "../i18n";
 import { Ingest } from "./Ingest";
 import { SecretOnce } from "./SecretOnce";
 import { Trouble } from "./Trouble";
 import { useAction } from "./useAction";
+import { useList } from "./useList";
 
 const REVERT_S = [0, 2, 5, 10, 30, 60, 300];
 const SLATE_MINUTES = [0, 1, 5, 15, 60, 240];
+
+interface SlateFilm {
+  file_id: string | null;
+  file_name: string | null;
+}
 
 interface Props {
   channel: Channel;
@@ -23,6 +29,7 @@ type Order =
   | { what: "key" }
   | { what: "set"; fields: Partial<Pick<Channel, "input_revert_s" | "slate_minutes">> }
   | { what: "picture"; file: File | null }
+  | { what: "film"; id: string }
   | { what: "no_picture" };
 
 export function InputSettings({ channel, onChange }: Props) {
@@ -38,6 +45,9 @@ export function InputSettings({ channel, onChange }: Props) {
         setSecret((await request<{ secret: string }>(`${path}/stream-keys`, { method: "POST", body })).secret);
       } else if (order.what === "set") {
         onChange(await request<Channel>(path, { method: "PATCH", body: order.fields }));
+      } else if (order.what === "film") {
+        await request(`${path}/slate/film`, { method: "PUT", body: { file_id: order.id } });
+        setVersion((n) => n + 1);
       } else if (order.what === "no_picture") {
         await request(`${path}/slate`, { method: "DELETE" });
         setVersion((n) => n + 1);
@@ -49,6 +59,11 @@ export function InputSettings({ channel, onChange }: Props) {
     [path, onChange],
   );
   const action = useAction(act);
+  const films = (useList<MediaFile>("/v1/media-files?limit=100").items ?? []).filter((file) => !file.slate_obstacle);
+  const [film, setFilm] = useState<SlateFilm>();
+  useEffect(() => {
+    request<SlateFilm>(`${path}/slate/film`).then(setFilm, () => setFilm(undefined));
+  }, [path, version]);
   const locked = action.busy || !may("member");
   return (
     <SimpleGrid cols={{ base: 1, md: 2 }} spacing="xl">
@@ -83,6 +98,21 @@ export function InputSettings({ channel, onChange }: Props) {
           data={choices(SLATE_MINUTES, channel.slate_minutes, (m) => (m ? t("slate_for", { minutes: m }) : t("slate_off")))}
         />
         <Image src={`${path}/slate?v=${version}`} alt={t("slate_preview")} radius="sm" maw={480} />
+        {film?.file_name && (
+          <Text size="sm" c="dimmed" style={{ overflowWrap: "anywhere" }}>
+            {t("slate_film_now", { name: film.file_name })}
+          </Text>
+        )}
+        {films.length > 0 && (
+          <Select
+            label={t("slate_film")}
+            placeholder={t("slate_film_none")}
+            disabled={locked}
+            data={films.map((file) => ({ value: file.id, label: file.name }))}
+            value={film?.file_id ?? null}
+            onChange={(id) => id && action.run({ what: "film", id })}
+          />
+        )}
         <Group>
           <FileButton accept="image/png,image/jpeg" disabled={locked} onChange={(file) => action.run({ what: "picture", file })}>
             {(props) => (

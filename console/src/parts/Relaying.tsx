@@ -1,10 +1,10 @@
 /** What the channel takes from a URL, and the other platforms it is sent on to; their states are live. */
 
-import { Badge, Button, Card, Checkbox, Group, PasswordInput, Select, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Badge, Button, Card, Checkbox, Group, PasswordInput, SegmentedControl, Select, Stack, Text, TextInput, Title } from "@mantine/core";
 import { useCallback, useEffect, useState } from "react";
 import { ApiError, request } from "../api/client";
 import { useChannelEvent } from "../api/live";
-import type { Destination, Pull, RelayStatus } from "../api/types";
+import type { Destination, MediaFile, Pull, RelayStatus } from "../api/types";
 import { useSession } from "../app/session";
 import { formatBps, formatTime } from "../format";
 import { useSpeech } from "../i18n";
@@ -13,18 +13,40 @@ import { Trouble } from "./Trouble";
 import { useAction } from "./useAction";
 import { useList } from "./useList";
 
-const COLORS = { waiting: "gray", connecting: "blue", running: "green", retrying: "orange" } as const;
+const COLORS = { waiting: "gray", connecting: "blue", running: "green", retrying: "orange", ended: "gray" } as const;
+const INPUTS = ["main", "backup"] as const;
+type InputName = (typeof INPUTS)[number];
 const RENDITIONS = ["source", "1080p", "720p", "480p", "360p"];
 
 export function PullCard({ channelId }: { channelId: string }) {
-  const path = `/v1/channels/${channelId}/pull`;
+  const { t } = useSpeech();
+  const [input, setInput] = useState<InputName>("main");
+  return (
+    <Card withBorder h="100%">
+      <Group justify="space-between" mb="sm">
+        <Title order={2} size="h4">
+          {t("pull_title")}
+        </Title>
+        <SegmentedControl
+          size="xs"
+          value={input}
+          onChange={setInput}
+          data={INPUTS.map((value) => ({ value, label: t(`input_${value}`) }))}
+          aria-label={t("pull_input")}
+        />
+      </Group>
+      <PullOf key={input} channelId={channelId} input={input} />
+    </Card>
+  );
+}
+
+function PullOf({ channelId, input }: { channelId: string; input: InputName }) {
+  const path = `/v1/channels/${channelId}/pull?input=${input}`;
   const { t } = useSpeech();
   const { may } = useSession();
   const [pull, setPull] = useState<Pull | null>();
   const [error, setError] = useState<unknown>();
-  const [url, setUrl] = useState("");
-  const [loop, setLoop] = useState(false);
-  const live = useChannelEvent(channelId)?.pulls?.main;
+  const live = useChannelEvent(channelId)?.pulls?.[input];
 
   useEffect(() => {
     request<Pull>(path).then(setPull, (reason: unknown) => {
@@ -34,77 +56,104 @@ export function PullCard({ channelId }: { channelId: string }) {
   }, [path]);
 
   const act = useCallback(
-    async (what: "set" | "toggle" | "clear") => {
+    async (what: "toggle" | "clear") => {
       if (what === "clear") {
         if (!window.confirm(t("pull_clear_confirm"))) return;
         await request(path, { method: "DELETE" });
         setPull(null);
         return;
       }
-      const body = what === "set" ? { url, loop, enabled: true } : { loop: pull?.loop, enabled: !pull?.enabled };
-      setPull(await request<Pull>(path, { method: "PUT", body }));
-      setUrl("");
+      setPull(await request<Pull>(path, { method: "PUT", body: { loop: pull?.loop, enabled: !pull?.enabled } }));
     },
-    [path, url, loop, pull, t],
+    [path, pull, t],
   );
   const action = useAction(act);
-  const status = live ?? (pull?.enabled ? pull.status : undefined);
+  const status = live ?? told(pull);
 
   return (
-    <Card withBorder h="100%">
-      <Title order={2} size="h4" mb="sm">
-        {t("pull_title")}
-      </Title>
-      <Stack gap="sm">
-        <Text size="sm" c="dimmed">
-          {t("pull_hint")}
-        </Text>
-        <Trouble error={error ?? action.error} />
-        {pull && (
-          <>
-            <Text size="sm" style={{ overflowWrap: "anywhere" }}>
-              {pull.url} {pull.loop && <Badge variant="outline" tt="none">{t("pull_loop_on")}</Badge>}
-            </Text>
-            {pull.enabled && status ? <Status status={status} /> : <Badge color="gray" tt="none">{t("relay_off")}</Badge>}
-            {may("member") && (
-              <Group gap="xs">
-                <Button size="xs" variant="light" loading={action.busy} onClick={() => action.run("toggle")}>
-                  {t(pull.enabled ? "relay_stop" : "relay_start")}
-                </Button>
-                <Button size="xs" variant="light" color="red" disabled={action.busy} onClick={() => action.run("clear")}>
-                  {t("relay_remove")}
-                </Button>
-              </Group>
-            )}
-          </>
+    <Stack gap="sm">
+      <Text size="sm" c="dimmed">
+        {t("pull_hint")}
+      </Text>
+      <Trouble error={error ?? action.error} />
+      {pull && (
+        <>
+          <Text size="sm" style={{ overflowWrap: "anywhere" }}>
+            {pull.file_name ?? pull.url} {pull.loop && <Badge variant="outline" tt="none">{t("pull_loop_on")}</Badge>}
+          </Text>
+          {pull.enabled && status ? <Status status={status} /> : <Badge color="gray" tt="none">{t("relay_off")}</Badge>}
+          {may("member") && (
+            <Group gap="xs">
+              <Button size="xs" variant="light" loading={action.busy} onClick={() => action.run("toggle")}>
+                {t(pull.enabled ? "relay_stop" : "relay_start")}
+              </Button>
+              <Button size="xs" variant="light" color="red" disabled={action.busy} onClick={() => action.run("clear")}>
+                {t("relay_remove")}
+              </Button>
+            </Group>
+          )}
+        </>
+      )}
+      {may("member") && pull !== undefined && <NewPull path={path} again={pull !== null} onSet={setPull} />}
+    </Stack>
+  );
+}
+
+/** What the last answer said of it. */
+function told(pull: Pull | null | undefined): RelayStatus | undefined {
+  return pull?.enabled ? pull.status : undefined;
+}
+
+function NewPull({ path, again, onSet }: { path: string; again: boolean; onSet: (pull: Pull) => void }) {
+  const { t } = useSpeech();
+  const [url, setUrl] = useState("");
+  const [fileId, setFileId] = useState<string | null>(null);
+  const [loop, setLoop] = useState(false);
+  const files = useList<MediaFile>("/v1/media-files?limit=100");
+  const usable = (files.items ?? []).filter((file) => !file.pull_obstacle);
+  const act = useCallback(async () => {
+    const source = fileId ? { file_id: fileId } : { url };
+    onSet(await request<Pull>(path, { method: "PUT", body: { ...source, loop, enabled: true } }));
+    setUrl("");
+    setFileId(null);
+  }, [path, url, fileId, loop, onSet]);
+  const action = useAction(act);
+  return (
+    <form
+      onSubmit={(submitted) => {
+        submitted.preventDefault();
+        action.run();
+      }}
+    >
+      <Stack gap="xs">
+        <Trouble error={action.error} />
+        <TextInput
+          label={t(again ? "pull_other_url" : "pull_url")}
+          description={t("pull_url_hint")}
+          placeholder="rtsp://camera.example.com/stream1"
+          value={url}
+          autoComplete="off"
+          disabled={fileId !== null}
+          onChange={(event) => setUrl(event.currentTarget.value)}
+        />
+        {usable.length > 0 && (
+          <Select
+            label={t("pull_file")}
+            placeholder={t("pull_file_none")}
+            data={usable.map((file) => ({ value: file.id, label: file.name }))}
+            value={fileId}
+            clearable
+            onChange={setFileId}
+          />
         )}
-        {may("member") && pull !== undefined && (
-          <form
-            onSubmit={(submitted) => {
-              submitted.preventDefault();
-              action.run("set");
-            }}
-          >
-            <Stack gap="xs">
-              <TextInput
-                label={t(pull ? "pull_other_url" : "pull_url")}
-                description={t("pull_url_hint")}
-                placeholder="rtsp://camera.example.com/stream1"
-                value={url}
-                autoComplete="off"
-                onChange={(event) => setUrl(event.currentTarget.value)}
-              />
-              <Checkbox label={t("pull_loop")} checked={loop} onChange={(event) => setLoop(event.currentTarget.checked)} />
-              <Group>
-                <Button type="submit" size="xs" loading={action.busy} disabled={!url}>
-                  {t("pull_set")}
-                </Button>
-              </Group>
-            </Stack>
-          </form>
-        )}
+        <Checkbox label={t("pull_loop")} checked={loop} onChange={(event) => setLoop(event.currentTarget.checked)} />
+        <Group>
+          <Button type="submit" size="xs" loading={action.busy} disabled={!url && !fileId}>
+            {t("pull_set")}
+          </Button>
+        </Group>
       </Stack>
-    </Card>
+    </form>
   );
 }
 

@@ -26,6 +26,7 @@ from skyriver.client.models import (
     Drill,
     Health,
     JoinToken,
+    MediaFile,
     Node,
     Overview,
     Pull,
@@ -177,15 +178,44 @@ class Client:
         """Show this input from now on: `main`, `backup`, or `auto` for what the channel's policy says."""
         return await self._one(Channel, "POST", f"{_channel(channel)}/input", body={"select": select})
 
-    async def pull(self, channel: str) -> Pull:
-        return await self._one(Pull, "GET", f"{_channel(channel)}/pull")
+    async def pull(self, channel: str, *, input: str = "main") -> Pull:
+        return await self._one(Pull, "GET", f"{_channel(channel)}/pull?input={quote(input, safe='')}")
 
-    async def set_pull(self, channel: str, url: str, *, loop: bool = False) -> Pull:
-        """Pull the channel from a URL from now on."""
-        return await self._one(Pull, "PUT", f"{_channel(channel)}/pull", body={"url": url, "loop": loop})
+    async def set_pull(
+        self,
+        channel: str,
+        url: str | None = None,
+        *,
+        file_id: str | None = None,
+        loop: bool = False,
+        input: str = "main",
+    ) -> Pull:
+        """Pull an input from a URL, or from an uploaded file, from now on."""
+        path = f"{_channel(channel)}/pull?input={quote(input, safe='')}"
+        return await self._one(Pull, "PUT", path, body={"url": url, "file_id": file_id, "loop": loop})
 
-    async def clear_pull(self, channel: str) -> None:
-        await self._transport.request("DELETE", f"{_channel(channel)}/pull")
+    async def clear_pull(self, channel: str, *, input: str = "main") -> None:
+        await self._transport.request("DELETE", f"{_channel(channel)}/pull?input={quote(input, safe='')}")
+
+    def media_files(self) -> AsyncIterator[MediaFile]:
+        """Uploaded films, newest first."""
+        return self._pages(MediaFile, "/v1/media-files")
+
+    async def upload_media_file(self, name: str, content: AsyncIterator[bytes]) -> MediaFile:
+        """Upload a film; what is none is refused."""
+        answer = await self._transport.upload("/v1/media-files", content, query={"name": name})
+        return MediaFile.model_validate(answer)
+
+    async def delete_media_file(self, file_id: str) -> None:
+        await self._transport.request("DELETE", f"/v1/media-files/{quote(file_id, safe='')}")
+
+    async def set_slate_film(self, channel: str, file_id: str) -> None:
+        """Show an uploaded film while no input has a picture."""
+        await self._transport.request("PUT", f"{_channel(channel)}/slate/film", body={"file_id": file_id})
+
+    async def clear_slate(self, channel: str) -> None:
+        """Back to the picture with the channel's name."""
+        await self._transport.request("DELETE", f"{_channel(channel)}/slate")
 
     def destinations(self, channel: str) -> AsyncIterator[Destination]:
         return self._pages(Destination, f"{_channel(channel)}/destinations")

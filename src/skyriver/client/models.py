@@ -126,12 +126,31 @@ class RelayStatus(Answer):
 
 
 class Pull(Answer):
-    """Where a channel is pulled from; `url` is without its secrets."""
+    """Where an input is pulled from: a URL (here without its secrets), or an uploaded file."""
 
-    url: str
+    input: str = "main"
+    url: str = ""
+    file_id: str | None = None
+    file_name: str | None = None
     loop: bool = False
     enabled: bool = True
     status: RelayStatus = RelayStatus()
+
+
+class MediaFile(Answer):
+    """An uploaded film."""
+
+    id: str
+    name: str = ""
+    size_bytes: int = 0
+    sha256: str = ""
+    duration_ms: int = 0
+    video: str = ""
+    audio: str = ""
+    width: int = 0
+    height: int = 0
+    pull_obstacle: str = ""
+    slate_obstacle: str = ""
 
 
 class Destination(Answer):

@@ -27,6 +27,7 @@ FIRST_WAIT_S = 0.1
 MAX_WAIT_S = 2.0
 REQUEST_TIMEOUT_S = 15.0
 CONNECT_TIMEOUT_S = 3.0
+UPLOAD_TIMEOUT_S = 120.0  # of silence; an uploaded film is read once before the answer comes
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _WORTH_REPEATING = frozenset({429, 502, 503, 504})
 
@@ -109,6 +110,17 @@ class Transport:
                 yield response
         except httpx.TransportError as error:
             raise self._not_reachable("GET", path, error) from error
+
+    async def upload(self, path: str, content: AsyncIterator[bytes], *, query: Mapping[str, Any]) -> Any:
+        """A POST whose body is sent as it is read; the answer may take as long as the body. No retries."""
+        timeout = httpx.Timeout(UPLOAD_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+        try:
+            response = await self._http.post(path, content=content, params=dict(query), timeout=timeout)
+        except httpx.TransportError as error:
+            raise self._not_reachable("POST", path, error) from error
+        if response.status_code >= 400:
+            raise error_of(response)
+        return _decoded(response)
 
     def _not_reachable(self, method: str, path: str, error: Exception) -> CloudNotReachable:
         why = str(error) or type(error).__name__

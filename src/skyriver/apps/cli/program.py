@@ -17,6 +17,7 @@ from skyriver.apps.cli.commands import (
     cloud,
     doctor,
     drill,
+    files,
     machines,
     people,
     push,
@@ -63,6 +64,8 @@ app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(captions.app, name="caption")
 channels.app.add_typer(relaying.pulls, name="pull")
 app.add_typer(relaying.destinations, name="destination")
+app.add_typer(files.app, name="file")
+channels.app.add_typer(files.slates, name="slate")
 app.add_typer(recordings.app, name="recording")
 app.add_typer(machines.sites, name="site")
 app.add_typer(machines.nodes, name="node")

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from skyriver.apps.cli.commands.channels import InputName
 from skyriver.apps.cli.options import Channel, Data, Json
 
 if TYPE_CHECKING:
-    from skyriver.client.models import RelayStatus
+    from skyriver.client.models import Pull, RelayStatus
 
-pulls = typer.Typer(help="Pulling a channel from a URL.", no_args_is_help=True)
+Into = Annotated[InputName, typer.Option("--input", help="Which input of the channel.")]
+
+pulls = typer.Typer(help="Pulling a channel from a URL or an uploaded file.", no_args_is_help=True)
 destinations = typer.Typer(help="Other platforms that get a channel while it is live.", no_args_is_help=True)
 
 
@@ -19,48 +22,50 @@ destinations = typer.Typer(help="Other platforms that get a channel while it is 
 def set_pull(
     channel: Channel,
     url: Annotated[
-        str,
+        str | None,
         typer.Option(
-            prompt="URL",
-            hide_input=True,
             help="rtsp://, rtmp(s)://, srt://, or http(s):// with HLS or a file; asked for when left out, unseen.",
         ),
     ],
+    file: Annotated[str | None, typer.Option(help="An uploaded file's id, instead of a URL.")] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Play a file again and again.")] = False,
+    into: Into = InputName.MAIN,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Pull the channel from a URL from now on."""
+    """Pull an input from a URL or an uploaded file from now on."""
     from skyriver.apps.cli.output import print_json
     from skyriver.apps.cli.session import ask
 
-    pull = ask(data, lambda sky: sky.set_pull(channel, url, loop=loop))
+    if url is None and file is None:
+        url = typer.prompt("URL", hide_input=True)
+    pull = ask(data, lambda sky: sky.set_pull(channel, url, file_id=file, loop=loop, input=into.value))
     if as_json:
         print_json(pull)
     else:
-        print(f"{channel} is pulled from {pull.url}{' in a loop' if pull.loop else ''}.")
+        print(f"{channel} ({pull.input}) is pulled from {_source(pull)}{' in a loop' if pull.loop else ''}.")
 
 
 @pulls.command("show")
-def show_pull(channel: Channel, data: Data = None, as_json: Json = False) -> None:
+def show_pull(channel: Channel, into: Into = InputName.MAIN, data: Data = None, as_json: Json = False) -> None:
     """Where the channel is pulled from, and how that goes."""
     from skyriver.apps.cli.output import print_fields, print_json
     from skyriver.apps.cli.session import ask
 
-    pull = ask(data, lambda sky: sky.pull(channel))
+    pull = ask(data, lambda sky: sky.pull(channel, input=into.value))
     if as_json:
         print_json(pull)
         return
-    print_fields([("url", pull.url), ("loop", pull.loop), ("state", _state(pull.status))])
+    print_fields([("source", _source(pull)), ("loop", pull.loop), ("state", _state(pull.status))])
 
 
 @pulls.command("clear")
-def clear_pull(channel: Channel, data: Data = None, as_json: Json = False) -> None:
+def clear_pull(channel: Channel, into: Into = InputName.MAIN, data: Data = None, as_json: Json = False) -> None:
     """Pull the channel no more."""
     from skyriver.apps.cli.output import print_json
     from skyriver.apps.cli.session import ask
 
-    ask(data, lambda sky: sky.clear_pull(channel))
+    ask(data, lambda sky: sky.clear_pull(channel, input=into.value))
     if as_json:
         print_json({"cleared": channel})
     else:
@@ -122,6 +127,10 @@ def remove_destination(
         print_json({"removed": destination_id})
     else:
         print(f"Removed {destination_id}.")
+
+
+def _source(pull: Pull) -> str:
+    return f"the file {pull.file_name}" if pull.file_id else pull.url
 
 
 def _state(status: RelayStatus) -> str:
