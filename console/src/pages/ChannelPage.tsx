@@ -12,6 +12,8 @@ import { formatBps, formatTime } from "../format";
 import { useSpeech, useText } from "../i18n";
 import type { SkyriverPlayer } from "../player";
 import { AlarmList } from "../parts/AlarmList";
+import { CaptionSettings } from "../parts/CaptionSettings";
+import { ChecksSettings } from "../parts/ChecksSettings";
 import { Drill } from "../parts/Drill";
 import { Embed } from "../parts/Embed";
 import { Incidents } from "../parts/Incidents";
@@ -248,6 +250,8 @@ function Details({ channel, onChange }: { channel: Channel; onChange: (channel: 
           <Tabs.Tab value="ingest">{t("ingest")}</Tabs.Tab>
           <Tabs.Tab value="keys">{t("stream_keys")}</Tabs.Tab>
           <Tabs.Tab value="inputs">{t("inputs_tab")}</Tabs.Tab>
+          <Tabs.Tab value="checks">{t("checks_tab")}</Tabs.Tab>
+          <Tabs.Tab value="captions">{t("captions_tab")}</Tabs.Tab>
           <Tabs.Tab value="embed">{t("embed")}</Tabs.Tab>
         </Tabs.List>
         <Tabs.Panel value="ingest">
@@ -258,6 +262,12 @@ function Details({ channel, onChange }: { channel: Channel; onChange: (channel: 
         </Tabs.Panel>
         <Tabs.Panel value="inputs">
           <InputSettings channel={channel} onChange={onChange} />
+        </Tabs.Panel>
+        <Tabs.Panel value="checks">
+          <ChecksSettings channel={channel} onChange={onChange} />
+        </Tabs.Panel>
+        <Tabs.Panel value="captions">
+          <CaptionSettings channelId={channel.id} />
         </Tabs.Panel>
         <Tabs.Panel value="embed">
           <Embed channel={channel} tenantSlug={me?.tenant.slug ?? ""} />

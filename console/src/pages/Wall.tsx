@@ -9,7 +9,7 @@ import { useSpeech, useText } from "../i18n";
 import { AlarmList } from "../parts/AlarmList";
 import { Logo } from "../parts/Logo";
 import { Trouble } from "../parts/Trouble";
-import { byChannel, neighbour, playing } from "../parts/wall/arrange";
+import { byChannel, neighbour, pagesOf, playing, type WallPage } from "../parts/wall/arrange";
 import { Tile } from "../parts/wall/Tile";
 import "../parts/wall/wall.css";
 
@@ -31,7 +31,7 @@ function useChannels(): { channels: Channel[]; error: unknown } {
           cursor = next.next_cursor;
         } while (cursor);
         if (gone) return;
-        setChannels(found.sort((a, b) => a.name.localeCompare(b.name)));
+        setChannels(found.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true })));
         setError(undefined);
       } catch (reason) {
         if (!gone) setError(reason);
@@ -57,11 +57,15 @@ export default function Wall() {
   const wall = useRef<HTMLDivElement>(null);
   const grid = useRef<HTMLDivElement>(null);
   const own = useMemo(() => byChannel(alarms), [alarms]);
-  const running = channels.map((channel) => live.channel(channel.id)?.state ?? channel.state).join();
+  const pages = useMemo(() => pagesOf(channels, own), [channels, own]);
+  const [chosen, setChosen] = useState(0);
+  const at = Math.min(chosen, pages.length - 1); // channels may have gone
+  const shown = pages[at]?.channels ?? NO_CHANNELS;
+  const running = shown.map((channel) => live.channel(channel.id)?.state ?? channel.state).join();
   const plays = useMemo(
-    () => playing(channels, (channel) => live.channel(channel.id)?.state ?? channel.state, new Set(own.keys())),
+    () => playing(shown, (channel) => live.channel(channel.id)?.state ?? channel.state, new Set(own.keys())),
     // eslint-disable-next-line react-hooks/exhaustive-deps -- `running` stands for the states that are read inside
-    [channels, own, running],
+    [shown, own, running],
   );
   const open = useCallback((slug: string) => go(`/channels/${slug}`), [go]);
   const hear = useCallback((id: string) => setHeard((before) => (before === id ? undefined : id)), []);
@@ -74,6 +78,12 @@ export default function Wall() {
     const tiles = [...(grid.current?.querySelectorAll<HTMLElement>(".tile") ?? [])];
     const index = tiles.indexOf(document.activeElement as HTMLElement);
     if (key.key === "f" && !(key.target instanceof HTMLInputElement)) fullscreen();
+    const turned = { PageDown: at + 1, PageUp: at - 1 }[key.key];
+    if (turned !== undefined && turned >= 0 && turned < pages.length) {
+      key.preventDefault();
+      setChosen(turned);
+      return;
+    }
     if (index < 0 || !grid.current) return;
     const columns = getComputedStyle(grid.current).gridTemplateColumns.split(" ").length;
     const next = neighbour(index, key.key, tiles.length, columns);
@@ -92,6 +102,7 @@ export default function Wall() {
         <span className={critical > 0 ? "wall-count critical" : "wall-count"} role="status">
           {t("wall_alarms", { count: alarms.length, critical })}
         </span>
+        {pages.length > 1 && <Pages pages={pages} at={at} onTurn={setChosen} />}
         <Clock />
         <button type="button" aria-pressed={panel} onClick={() => setPanel(!panel)}>{t("alarms")}</button>
         <button type="button" onClick={fullscreen}>{t("wall_fullscreen")}</button>
@@ -99,7 +110,7 @@ export default function Wall() {
       {error !== undefined && <Trouble error={error} />}
       <div className={panel ? "wall-body with-panel" : "wall-body"}>
         <main className="wall-grid" ref={grid} aria-label={t("channels")}>
-          {channels.map((channel) => (
+          {shown.map((channel) => (
             <Tile
               key={channel.id}
               channel={channel}
@@ -123,6 +134,31 @@ export default function Wall() {
 }
 
 const NO_ALARMS: never[] = [];
+const NO_CHANNELS: Channel[] = [];
+
+/** A button for each page, by its place; one whose channels have alarms says so. */
+function Pages({ pages, at, onTurn }: { pages: WallPage[]; at: number; onTurn: (page: number) => void }) {
+  const t = useText();
+  const count = pages.at(-1)?.to ?? 0;
+  return (
+    <nav className="wall-pages" aria-label={t("wall_pages")}>
+      {pages.map(({ from, to, alarms }, index) => (
+        <button
+          key={from}
+          type="button"
+          className={alarms > 0 ? "troubled" : ""}
+          aria-current={index === at ? "page" : undefined}
+          aria-pressed={index === at}
+          aria-label={t(alarms > 0 ? "wall_page_trouble" : "wall_page", { from, to, count, alarms })}
+          title={t(alarms > 0 ? "wall_page_trouble" : "wall_page", { from, to, count, alarms })}
+          onClick={() => onTurn(index)}
+        >
+          {from}–{to}
+        </button>
+      ))}
+    </nav>
+  );
+}
 
 function Clock() {
   const { language, t } = useSpeech();

@@ -5,6 +5,29 @@ import type { Alarm, Channel, ChannelState } from "../../api/types";
 /** A picture of the lowest rendition costs a browser some per cent of a core; more than this is no use to anybody. */
 export const PICTURES_MAX = 16;
 
+/** One page of the wall: its channels, how many alarms they have, and what it is called: from one place to another. */
+export interface WallPage {
+  from: number;
+  to: number;
+  channels: Channel[];
+  alarms: number;
+}
+
+/** All pages, each with as many channels as there can be pictures; one empty page where there are no channels. */
+export function pagesOf(
+  channels: readonly Channel[],
+  own: ReadonlyMap<string, readonly Alarm[]>,
+  size = PICTURES_MAX,
+): WallPage[] {
+  const pages: WallPage[] = [];
+  for (let from = 0; from < channels.length || from === 0; from += size) {
+    const shown = channels.slice(from, from + size);
+    const alarms = shown.reduce((sum, { id }) => sum + (own.get(id)?.length ?? 0), 0);
+    pages.push({ from: Math.min(from + 1, channels.length), to: from + shown.length, channels: shown, alarms });
+  }
+  return pages;
+}
+
 /** Alarms by channel. */
 export function byChannel(alarms: readonly Alarm[]): Map<string, Alarm[]> {
   const found = new Map<string, Alarm[]>();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Alarm, Channel, ChannelState } from "../../../src/api/types";
-import { byChannel, neighbour, playing } from "../../../src/parts/wall/arrange";
+import { byChannel, neighbour, pagesOf, playing } from "../../../src/parts/wall/arrange";
 
 const channel = (id: string, state: ChannelState = "live"): Channel => ({ id, state }) as Channel;
 const alarm = (id: string, kind: string, subject: string): Alarm => ({ id, subject: { kind, id: subject, name: "" } }) as Alarm;
@@ -12,6 +12,17 @@ describe("playing", () => {
     expect([...playing(channels, stateOf, new Set(), 2)]).toEqual(["a", "c"]);
     expect([...playing(channels, stateOf, new Set(["e", "b"]), 2)]).toEqual(["e", "a"]);
     expect(playing(channels, stateOf, new Set()).size).toBe(4);
+  });
+});
+
+describe("pagesOf", () => {
+  it("keeps every channel at its place, and counts the alarms of each page", () => {
+    const channels = ["a", "b", "c", "d", "e"].map((id) => channel(id));
+    const own = byChannel([alarm("1", "channel", "c"), alarm("2", "channel", "d"), alarm("3", "channel", "gone")]);
+    const pages = pagesOf(channels, own, 2);
+    expect(pages.map((one) => [one.from, one.to, one.alarms])).toEqual([[1, 2, 0], [3, 4, 2], [5, 5, 0]]);
+    expect(pages.flatMap((one) => one.channels)).toEqual(channels);
+    expect(pagesOf([], own)).toEqual([{ from: 0, to: 0, alarms: 0, channels: [] }]);
   });
 });
 
