@@ -101,6 +101,11 @@ def test_twins_choose_the_same_whenever_they_began_and_asked() -> None:
     assert first.ladder(NEXT + 20) == second.ladder(NEXT)
 
 
+def test_without_a_source_there_is_nothing_to_choose() -> None:
+    chosen, measured = LadderChooser().now()
+    assert (chosen.rungs, chosen.adapted, measured) == ((), False, {})
+
+
 def test_a_pinned_ladder_stays_as_it_is_and_quality_adapts() -> None:
     pinned = chooser(*SAMPLED, fixed=True)
     assert not pinned.ladder(NEXT).adapted

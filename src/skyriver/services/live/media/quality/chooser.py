@@ -124,10 +124,10 @@ class LadderChooser:
         until = epoch * CHOICE_EVERY_SLOTS
         wanted = range(until - CHOICE_EVERY_SLOTS, until, SAMPLE_EVERY_SLOTS)
         names = {rendition.name for rendition in self._renditions}
-        samples = [self._samples[slot] for slot in wanted if names <= self._samples.get(slot, {}).keys()]
-        if self._fixed or not names or len(samples) < len(wanted):
+        found = [self._samples.get(slot, {}) for slot in wanted]
+        if self._fixed or not names or any(not names <= sample.keys() for sample in found):
             return ChosenLadder(whole)
-        rungs = choose_ladder(self._renditions, samples, self._spent.get(epoch - 1))
+        rungs = choose_ladder(self._renditions, found, self._spent.get(epoch - 1))
         same = all(
             rung.carried_by is None and rung.cap_bps == full.cap_bps for rung, full in zip(rungs, whole, strict=True)
         )
