@@ -127,7 +127,7 @@ def test_a_new_quality_holds_from_the_next_slot_on() -> None:
             units.append(unit)
             sizes[slot_of(unit.pts_us)] = sizes.get(slot_of(unit.pts_us), 0) + len(unit.payload)
     first, second, third = (sizes[slot] for slot in sorted(sizes)[:3])
-    assert first == pytest.approx(second, rel=0.2), "the slot that has begun keeps its quality"
+    assert first == pytest.approx(second, rel=0.3), "the slot that has begun keeps its quality"
     assert third < second
     assert [u.pts_us for u in units if u.keyframe] == [
         next(u.pts_us for u in units if slot_of(u.pts_us) == slot) for slot in sorted(sizes)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from av.video.frame import VideoFrame
 
 from skyriver.fabric import SLOT_US
+from skyriver.services.live.media.quality.choice import CRF_CANDIDATES, CRF_DEFAULT
 from skyriver.services.live.media.quality.ssim import luma, ssim
 from skyriver.services.live.media.rendition import RenditionEncoder
 from skyriver.services.live.media.units import MICROSECONDS, Encoded
@@ -33,8 +35,9 @@ def scene() -> list[VideoFrame]:
     return pictures
 
 
-def encode(pictures: list[VideoFrame]) -> dict[int, Encoded]:
+def encode(pictures: list[VideoFrame], crf: int = CRF_DEFAULT) -> dict[int, Encoded]:
     encoder = RenditionEncoder(RUNG)
+    encoder.crf = crf
     return {unit.pts_us: unit for picture in pictures for unit in encoder.encode(picture)}
 
 
@@ -65,3 +68,25 @@ def test_a_splice_in_a_group_is_seen_less_than_the_encoding_itself() -> None:
     rest_of_group = SPLICE_AT, 3 * 2 * FPS
     assert quality(pictures, *rest_of_group) > quality(own, *rest_of_group) - 0.02
     assert quality(pictures, 3 * 2 * FPS, PICTURES) > quality(own, 3 * 2 * FPS, PICTURES) - 0.005, "and then no trace"
+
+
+BEST, LEAST = CRF_CANDIDATES[0], CRF_CANDIDATES[-1]
+
+
+@pytest.mark.parametrize("qualities", [(BEST, LEAST), (LEAST, BEST)])
+def test_a_splice_between_two_qualities_is_decodable_and_as_good_as_the_lower_one(qualities: tuple[int, int]) -> None:
+    """A standby that has not measured what the first one has: the widest that two can be apart, for a group's rest."""
+    originals = {picture.pts or 0: luma(picture) for picture in scene()}
+    times_us = sorted(originals)
+    splice_us = times_us[SPLICE_AT]
+    first, second = (encode(scene(), crf) for crf in qualities)
+    spliced = [first[at] for at in times_us if at < splice_us] + [second[at] for at in times_us if at >= splice_us]
+    pictures = decoded(spliced)
+    assert len(pictures) == PICTURES, "every picture can be decoded"
+    rest = times_us[SPLICE_AT : 3 * 2 * FPS]
+
+    def quality(of: dict[int, VideoFrame]) -> float:
+        return sum(ssim(originals[at], luma(of[at])) for at in rest) / len(rest)
+
+    own = [quality(decoded([made[at] for at in times_us])) for made in (first, second)]
+    assert quality(pictures) > min(own) - 0.03

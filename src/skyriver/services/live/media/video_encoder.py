@@ -20,6 +20,10 @@ PRESET = "superfast"
 """Measured on 720p30 -> 360p + 240p: ultrafast 0.08, superfast 0.14, veryfast 0.15 core. Ultrafast has no CABAC and
 no deblocking, and needs twice the bits for the same picture."""
 
+X264_PARAMS = "scenecut=0:threads=1:stitchable=1"
+"""`stitchable`: parameter sets do not follow from the quality. Else the PPS has the CRF for its initial QP, and what a
+standby with another CRF adds to a group is decoded that many steps off: no picture until the next slot."""
+
 VBV_S = 0.5
 """The cap holds over this many seconds: a keyframe may burst, the queue it makes in a full link stays below this."""
 
@@ -82,7 +86,7 @@ def open_x264(
         "tune": "zerolatency",
         "g": "100000",  # keyframes are ours to place: one a slot, and none in between
         "forced-idr": "1",
-        "x264-params": "scenecut=0:threads=1",
+        "x264-params": X264_PARAMS,
     }
     if crf is not None:
         options["crf"] = str(crf)
