@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from skyriver.fabric import hang, moq
 from skyriver.fabric.bridge import DurableBroadcast, Feeder
+from skyriver.fabric.grants import Grant
 from skyriver.fabric.group_merge import GroupMerge
-from skyriver.fabric.space import MAX_BROADCASTS_PER_SESSION, Gate
+from skyriver.fabric.space import MAX_BROADCASTS_PER_SESSION, Gate, Space
 from tests.fabric.rig import running
 
 G = 900_000_000
@@ -159,3 +161,23 @@ async def test_an_unexpected_fault_while_copying_is_said_and_the_next_feeder_is_
         assert group is not None and group.sequence == G
         offered.die()
     assert "ZeroDivisionError: a fault" in caplog.text
+
+
+async def test_whoever_comes_back_for_what_he_missed_finds_twenty_seconds_of_a_rich_channel() -> None:
+    """A recorder's view of a space: 30 Mbit/s for 20 s; viewers join at the newest group and need no such memory."""
+    tasks: list[asyncio.Future[None]] = []
+    space = Space("live/ch_1", lambda work: tasks.append(asyncio.ensure_future(work)))
+    recorder = Grant("live/ch_1", (), ("live",), datetime.now(UTC), "t.1", cluster=True)
+    seen = space.view(recorder)
+    broadcast = seen.create_broadcast("rich")
+    track = broadcast.publish_track("video", INFO)
+    broadcast.announce()
+    for number in range(10):
+        group = track.create_group(G + number)
+        group.write_frame(bytes(7_500_000), number * 2_000_000)
+        group.finish()
+    consumer = await seen.consume().announced_broadcast("rich")
+    assert (await consumer.fetch_group("video", G)).sequence == G
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

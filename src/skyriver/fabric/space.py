@@ -53,7 +53,7 @@ class Space:
         if not scope:
             return moq.new_origin()
         if scope not in self._scoped:
-            self._scoped[scope] = scoped = moq.new_origin()
+            self._scoped[scope] = scoped = moq.new_origin(moq.LOOK_BACK_BYTES)  # recorders read here
             self._spawn(Gate(self.origin.consume(), scoped, grant.may_get, self._spawn).run())
         return self._scoped[scope]
 

@@ -35,8 +35,9 @@ from skyriver.services.live.recorder.uploading import Uploader
 from skyriver.services.live.workloads.specs import endpoints
 
 CATCH_UP_US = 20_000_000
-"""How far back the relays are asked for what they still have: a recorder that was away for less misses nothing, and a
-show's first seconds are from before its recorder was started."""
+"""How far back the relays are asked for what they still have: a recorder that was away for less misses nothing, as long
+as all renditions together stay below `moq.LOOK_BACK_BYTES` in that time (38 Mbit/s) and the network brings them at a
+multiple of their bit rate. A show's first seconds are from before its recorder was started."""
 STALE_WITHIN_US = 10_000_000
 INDEX_WITHIN_S = 3.0
 FINISH_RETRY_S = 2.0
