@@ -65,8 +65,8 @@ __all__ = [
 
 CACHE_BYTES = 16 * 1024 * 1024  # an origin without a bound was seen growing to 97 MB; with this one it stayed at 57
 LOOK_BACK_BYTES = 96 * 1024 * 1024
-"""Where somebody may come back for what he missed: 20 s of a channel of 38 Mbit/s, all renditions together. Groups older
-than half a minute go anyway, so that a channel of 4 Mbit/s takes no more of it than of the smaller one."""
+"""Where somebody may come back for what he missed: 20 s of a channel of 38 Mbit/s, all renditions together. Groups of
+more than half a minute go anyway, so that a channel of 4 Mbit/s takes no more of it than of the smaller one."""
 MAX_AGE_US = 2_000_000  # the library's default of 0 cuts a slow group short as soon as a newer one begins
 CONNECT_TIMEOUT_S = 1.2  # four round trips of 300 ms; a dead relay is then tried again, rather than waited for
 
