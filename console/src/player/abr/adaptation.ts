@@ -10,6 +10,8 @@
  * - UP by one step, after a quiet time: short when large frames have shown that the link can carry the next
  *   rendition, long when it has to be tried, longer still when they have shown that it cannot. Trouble within `REGRET_MS` of it makes the next quiet time twice as long, so a link
  *   that carries one rendition and not the next one is tried ever more seldom. A step that has stood for long halves it.
+ * - A rendition that leaves the ladder is carried by the next larger one, at no more than its own rate: that is taken,
+ *   while the old track still brings pictures, and nothing larger, which the link may not bear.
  * - After any step nothing is decided until its effect can be seen, except that an urgent step may follow an upward one.
  */
 
@@ -51,7 +53,7 @@ const SHORT_BUSY_MS = 220;
 export type Decision =
   | { do: "stay" }
   /** @param urgent give the running track up at once */
-  | { do: "step"; track: string; urgent: boolean; why: "overload" | "decoder" | "room" | "size" | "viewer" | "start" };
+  | { do: "step"; track: string; urgent: boolean; why: "overload" | "decoder" | "room" | "size" | "viewer" | "gone" | "start" };
 
 export interface Sight {
   /** Largest first. */
@@ -66,6 +68,8 @@ export class Adaptation {
   private manual: string | undefined;
   private maxHeight = Infinity;
   private track: string | undefined;
+  /** What was last chosen, as the ladder had it then. */
+  private shown: Step | undefined;
   private quiet_ms = QUIET_MS;
   private lastTrouble = -Infinity;
   private lastStep = -Infinity;
@@ -108,6 +112,9 @@ export class Adaptation {
     const at = ladder.findIndex((step) => step.track === this.track);
     const begin = ladder[top];
     if (at < 0) {
+      const gone = this.shown;
+      const carrier = gone && [...ladder].reverse().find((step) => step.height >= gone.height);
+      if (carrier && !this.barred.has(gone.track)) return this.go(carrier, false, "gone", now_ms);
       const modest = ladder.find((step, index) => index >= top && step.bitrate_bps <= START_BPS) ?? ladder[ladder.length - 1];
       return modest ? this.go(modest, false, "start", now_ms) : { do: "stay" };
     }
@@ -155,6 +162,7 @@ export class Adaptation {
 
   private go(step: Step, urgent: boolean, why: (Decision & { do: "step" })["why"], now_ms: number): Decision {
     this.track = step.track;
+    this.shown = step;
     this.lastStep = now_ms;
     return { do: "step", track: step.track, urgent, why };
   }

@@ -24,7 +24,7 @@ export interface EngineEvents {
 /** The first pictures are spent catching up with the open group; that says nothing about the size of the picture. */
 const WARM_UP_FRAMES = 60;
 /** Changes that nobody waits for: they begin with a group and fetch no backlog. */
-const PATIENT = new Set(["overload", "room", "decoder"]);
+const PATIENT = new Set(["overload", "room", "decoder", "gone"]);
 /** Ticks come every 50 ms and paints more often. */
 const BLOCKED_MS = 120;
 

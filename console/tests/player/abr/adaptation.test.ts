@@ -27,7 +27,17 @@ describe("Adaptation", () => {
     choice.fix("270p");
     expect(choice.decide(sight(), 0)).toMatchObject({ do: "step", track: "270p" });
     expect(choice.decide(sight(), 50)).toEqual({ do: "stay" });
-    expect(choice.decide(sight({ ladder: LADDER.slice(0, 2) }), 100)).toMatchObject({ track: "source" });
+    expect(choice.decide(sight({ ladder: LADDER.slice(0, 2) }), 100)).toMatchObject({ track: "480p" });
+  });
+
+  it("goes on with the next larger one, without a gap, when its rendition leaves the ladder", () => {
+    const choice = new Adaptation();
+    choice.fix("270p");
+    choice.decide(sight(), 0);
+    choice.fix(undefined);
+    const without = LADDER.filter((step) => step.track !== "270p");
+    expect(choice.decide(sight({ ladder: without }), 1000)).toMatchObject({ track: "480p", urgent: false, why: "gone" });
+    expect(choice.decide(sight({ ladder: without }), 1050)).toEqual({ do: "stay" });
   });
 
   it("steps down by one, without a gap, when the decoder cannot follow", () => {
