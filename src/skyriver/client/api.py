@@ -179,7 +179,7 @@ class Client:
         return await self._one(Channel, "POST", f"{_channel(channel)}/input", body={"select": select})
 
     async def pull(self, channel: str, *, input: str = "main") -> Pull:
-        return await self._one(Pull, "GET", f"{_channel(channel)}/pull?input={quote(input, safe='')}")
+        return await self._one(Pull, "GET", f"{_channel(channel)}/pull", query={"input": input})
 
     async def set_pull(
         self,
@@ -191,11 +191,11 @@ class Client:
         input: str = "main",
     ) -> Pull:
         """Pull an input from a URL, or from an uploaded file, from now on."""
-        path = f"{_channel(channel)}/pull?input={quote(input, safe='')}"
-        return await self._one(Pull, "PUT", path, body={"url": url, "file_id": file_id, "loop": loop})
+        body = {"url": url, "file_id": file_id, "loop": loop}
+        return await self._one(Pull, "PUT", f"{_channel(channel)}/pull", body, {"input": input})
 
     async def clear_pull(self, channel: str, *, input: str = "main") -> None:
-        await self._transport.request("DELETE", f"{_channel(channel)}/pull?input={quote(input, safe='')}")
+        await self._transport.request("DELETE", f"{_channel(channel)}/pull", query={"input": input})
 
     def media_files(self) -> AsyncIterator[MediaFile]:
         """Uploaded films, newest first."""
@@ -343,8 +343,10 @@ class Client:
 
     # --- how -------------------------------------------------------------------------------------------------------
 
-    async def _one(self, model: type[A], method: str, path: str, body: Any = None) -> A:
-        return _decode(model, await self._transport.request(method, path, body=body), path)
+    async def _one(
+        self, model: type[A], method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None
+    ) -> A:
+        return _decode(model, await self._transport.request(method, path, body=body, query=query), path)
 
     async def _create(self, model: type[A], path: str, fields: Mapping[str, Any]) -> A:
         """A POST with a fresh Idempotency-Key, so that a lost answer does not become a second thing."""

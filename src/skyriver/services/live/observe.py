@@ -147,7 +147,7 @@ class Live:
         if change is not None:
             self._unwritten[change.channel_id, change.input] = change
             await self._write()
-        if news.body.get("state") == "refused":
+        if news.body.get("state") in ("refused", "noticed"):
             await self._tell_refusal(news.body)
 
     async def tick(self) -> None:
@@ -254,14 +254,14 @@ class Live:
         self._hub.publish("incident", data, tenant_id=channel.tenant_id)
 
     async def _tell_refusal(self, event: Mapping[str, Any]) -> None:
-        """A publisher was turned away: its tenant should see why, because its encoder will only say "failed"."""
+        """A publisher was turned away, or not all of it is taken: its tenant should see why. Encoders say nothing."""
         async with self._store.session() as session:
             channel = await session.get(ChannelRecord, str(event.get("channel_id", "")))
         if channel is not None:
             message = str(event.get("message") or event.get("reason") or "The station refused a publisher.")
             data = {
                 "at": self._now().isoformat(),
-                "kind": "publisher_refused",
+                "kind": "publisher_noticed" if event.get("state") == "noticed" else "publisher_refused",
                 "node": None,
                 "workload": None,
                 "channel_id": channel.id,

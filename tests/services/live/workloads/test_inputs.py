@@ -6,14 +6,17 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
 from skyriver.fabric import Endpoint, MediaFrame
+from skyriver.platform.objects import open_store
+from skyriver.services.live.media_files.storage import StoredFile, write_file
 from skyriver.services.live.model import ProfileName
 from tests.fabric.rig import SPACE, running_relay, service_grant
 from tests.services.live.media import samples
+from tests.services.live.media_files.films import film
 from tests.services.live.workloads.harness import Child, running_process
 from tests.services.live.workloads.test_transcoder import aligned, error_of, spec, src
 from tests.services.live.workloads.watching import Watcher, watching
@@ -54,6 +57,17 @@ class Taken:
         wanted = {track: len(frames) + count for track, frames in self.frames.items()}
         async with self._changed:
             await self._changed.wait_for(lambda: all(len(self.frames[t]) >= n for t, n in wanted.items()))
+
+    async def steps(self, track: str, step_us: int, count: int) -> list[MediaFrame]:
+        """Wait until the newest frames of a track are so far apart; gives those."""
+
+        def found() -> bool:
+            newest = self.frames[track][-count:]
+            return len(newest) == count and all(b.pts_us - a.pts_us == step_us for a, b in pairwise(newest))
+
+        async with self._changed:
+            await self._changed.wait_for(found)
+        return self.frames[track][-count:]
 
     def newest_us(self) -> int:
         return max(frames[-1].pts_us for frames in self.frames.values())
@@ -222,3 +236,30 @@ async def test_two_transcoders_of_one_channel_cut_the_same_groups_through_switch
     # A loss is noticed by each for itself: the extra keyframe behind it may stand a few pictures apart, in one tick.
     apart = [group for group in keys[0] if keys[0][group] != keys[1][group]]
     assert len(apart) <= 1
+
+
+async def test_a_film_is_a_slate_that_moves_and_sounds(tmp_path: Path) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield film(seconds=3)
+
+    store = open_store(f"file://{tmp_path / 'objects'}?reserve_bytes=0")
+    await write_file(store, "media-files/t/f", chunks(), most_bytes=1 << 30)
+    at = StoredFile(store.url, "media-files/t/f", len(film(seconds=3))).spec()
+    async with (
+        running_relay(tmp_path) as relay,
+        running_process("live.transcoder", with_inputs(relay.endpoint, slate=SLATE | {"film": at}), tmp_path) as child,
+        taking(relay.endpoint, "180p", "source", "aac") as taken,
+    ):
+        async with src(relay.endpoint):
+            await taken.some(10)
+        await switched(child, "slate")
+        await taken.steps("source", 40_000, 60)
+        source, sound = taken.frames["source"], taken.frames["aac"]
+        begins = max(n for n, frame in enumerate(source[:-20]) if frame.keyframe)
+    pictures = samples.decode_video([(frame.pts_us, frame.payload) for frame in source[begins:]])
+    assert {(p.width, p.height) for p in pictures} == {(960, 540)}, "the film has the source's size"
+    assert len({p.to_ndarray().tobytes() for p in pictures}) > len(pictures) // 2, "and moves"
+    assert aligned(taken.frames["180p"])
+    assert max(len(frame.payload) for frame in sound[-20:]) > 40, "silence has frames of a few bytes"
+    times_us = [frame.pts_us for frame in sound]
+    assert times_us == sorted(set(times_us))

@@ -26,7 +26,7 @@ def set_pull(
         typer.Option(
             help="rtsp://, rtmp(s)://, srt://, or http(s):// with HLS or a file; asked for when left out, unseen.",
         ),
-    ],
+    ] = None,
     file: Annotated[str | None, typer.Option(help="An uploaded file's id, instead of a URL.")] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Play a file again and again.")] = False,
     into: Into = InputName.MAIN,

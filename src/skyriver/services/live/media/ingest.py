@@ -26,6 +26,7 @@ from skyriver.services.live.stations import (
     AudioConfig,
     AudioFrame,
     EndReason,
+    Notice,
     Publication,
     Publishing,
     VideoConfig,
@@ -131,6 +132,8 @@ class InputIngest:
                 elif isinstance(event, AudioConfig):
                     current.audio = event
                     self._describe(current)
+                elif isinstance(event, Notice):
+                    self._say("noticed", message=event.message)
         finally:
             self._input = None
             self._hold = self._start(self._close_later())

@@ -79,8 +79,15 @@ class RtmpSource:
     def _take(self, event: MediaEvent, opened: Callable[[SourceFacts], None], put: Callable[[Tag], None]) -> None:
         match event:
             case VideoConfig():
+                if not event.codec.startswith("avc"):
+                    raise UnsupportedMedia(
+                        f"The source's video is {event.codec}, and only H.264 is taken from a URL.",
+                        hint="Set the encoder to H.264 (AVC).",
+                    )
                 self._video = event
             case AudioConfig():
+                if event.codec == "opus":
+                    raise UnsupportedMedia("The source's sound is Opus, and only AAC is taken over RTMP.")
                 self._audio = event
                 put(aac_header(event.init, self._clock.last_us))
             case AudioFrame(payload, pts_ms):

@@ -11,6 +11,7 @@ from skyriver.services.live.relaying.flv import AUDIO_TAG, VIDEO_TAG, Tag
 from skyriver.services.live.relaying.outbox import Outbox
 from skyriver.services.live.relaying.rtmp_push import STUCK_AFTER_S, PushCounters
 from skyriver.services.live.relaying.srt_link import call
+from skyriver.services.live.stations import Notice
 from skyriver.services.live.stations.mpegts import TsWriter
 from skyriver.services.live.stations.rtmp.flv import FlvReader
 from skyriver.services.live.stations.srt import load
@@ -84,10 +85,12 @@ class SrtPush:
         body = memoryview(tag.body)
         if tag.kind == VIDEO_TAG:
             for event in self._reader.video(body, time_ms):
-                yield writer.write(event)
+                if not isinstance(event, Notice):
+                    yield writer.write(event)
         elif tag.kind == AUDIO_TAG:
             for sound in self._reader.audio(body, time_ms):
-                yield writer.write(sound)
+                if not isinstance(sound, Notice):
+                    yield writer.write(sound)
 
     async def _send_message(self, connection: int, message: bytes) -> None:
         srt, where = load(), self._destination.where

@@ -25,6 +25,7 @@ from skyriver.services.live.stations.events import (
     EndReason,
     MediaEvent,
     MetaData,
+    Notice,
     VideoConfig,
     VideoFrame,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "KeyRing",
     "MediaEvent",
     "MetaData",
+    "Notice",
     "Publication",
     "Publishing",
     "QueueLimits",

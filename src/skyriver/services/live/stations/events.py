@@ -74,7 +74,14 @@ class AudioFrame:
     """32-bit wire time."""
 
 
-MediaEvent = MetaData | VideoConfig | AudioConfig | VideoFrame | AudioFrame
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something of the stream that is not taken, while the rest goes on; in words for the publisher's people."""
+
+    message: str
+
+
+MediaEvent = MetaData | Notice | VideoConfig | AudioConfig | VideoFrame | AudioFrame
 
 
 class EndReason(StrEnum):

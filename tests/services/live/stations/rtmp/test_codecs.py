@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skyriver.services.live.stations import AudioFrame, VideoConfig, VideoFrame
+from skyriver.services.live.stations import AudioFrame, Notice, VideoConfig, VideoFrame
 from skyriver.services.live.stations.codecs.aac import parse_audio_config
 from skyriver.services.live.stations.codecs.bits import BitReader
 from skyriver.services.live.stations.codecs.h264 import START_CODE, parse_avc_record, to_annexb
@@ -216,7 +216,9 @@ def test_of_several_tracks_the_first_one_counts() -> None:
         return bytes((number,)) + len(data).to_bytes(3, "big") + bytes(data)
 
     described = b"\x96\x10avc1" + track(1, b"xxx") + track(0, AVC_RECORD)
-    assert isinstance(next(flv.video(memoryview(described), 0)), VideoConfig)
+    notice, config = flv.video(memoryview(described), 0)
+    assert isinstance(notice, Notice) and "video track (number 1)" in notice.message
+    assert isinstance(config, VideoConfig)
     assert not list(flv.video(memoryview(b"\x96\x10avc1" + track(1, b"xxx")), 0))
     several_codecs = b"\xa6\x23vp08" + track(1, b"x") + b"avc1" + track(0, units(SLICE))
     assert list(flv.video(memoryview(several_codecs), 5)) == [VideoFrame(START_CODE + SLICE, 5, 5, False)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import shutil
 
@@ -12,7 +13,15 @@ import pytest
 from skyriver.kernel.clock import MediaClock
 from skyriver.services.live.media.decoder import VideoDecoder
 from skyriver.services.live.media.units import Unit
-from skyriver.services.live.stations import AudioConfig, AudioFrame, EndReason, MediaEvent, VideoConfig, VideoFrame
+from skyriver.services.live.stations import (
+    AudioConfig,
+    AudioFrame,
+    EndReason,
+    MediaEvent,
+    Notice,
+    VideoConfig,
+    VideoFrame,
+)
 from skyriver.services.live.timestamps import Timeline
 from tests.services.live.stations.rtmp.doors import H264_AAC, Recorder, door, ffmpeg_push
 
@@ -138,3 +147,32 @@ async def test_what_nobody_could_decode_is_refused_by_name() -> None:
         )
     assert status != 0
     assert "audio is AC-3" in told
+
+
+async def test_other_tracks_are_left_out_and_told_once() -> None:
+    """A recent ffmpeg sends two sounds as Enhanced RTMP's multitrack."""
+    recorder = Recorder()
+    async with door(recorder) as server:
+        sounds = ("-f", "lavfi", "-i", "sine=880", "-map", "0:v", "-map", "1:a", "-map", "2:a")
+        process = await asyncio.create_subprocess_exec(
+            *(
+                RECENT,
+                "-v",
+                "error",
+                "-nostdin",
+                "-f",
+                "lavfi",
+                "-i",
+                "testsrc=s=320x180:r=25",
+                "-f",
+                "lavfi",
+                "-i",
+                "sine",
+            ),
+            *(*sounds, "-t", "2", *H264_AAC, "-f", "flv", f"rtmp://127.0.0.1:{server.port}/live/good"),
+        )
+        assert await process.wait() == 0
+        _, events = await recorder.done.get()
+    (notice,) = [event for event in events if isinstance(event, Notice)]
+    assert "audio track (number 1)" in notice.message
+    assert len([event for event in events if isinstance(event, AudioConfig)]) == 1

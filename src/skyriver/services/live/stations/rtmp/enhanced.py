@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from skyriver.services.live.stations.errors import DamagedMedia
@@ -19,11 +20,14 @@ class Header:
     payload: memoryview
 
 
-def enhanced_header(body: memoryview, multitrack: int, kind: str) -> Header | None:
+def enhanced_header(
+    body: memoryview, multitrack: int, kind: str, left_out: Callable[[int], None] = lambda number: None
+) -> Header | None:
     """The header of an enhanced tag; of a multitrack one that of track 0, None where that is not in it.
 
     Args:
         multitrack: the packet type that says so; it differs between audio and video.
+        left_out: told the number of each other track.
 
     Raises:
         DamagedMedia: the tag ends within its header.
@@ -43,19 +47,20 @@ def enhanced_header(body: memoryview, multitrack: int, kind: str) -> Header | No
         packet_type = body[at] & 15
         at += 1
     if packet_type == multitrack:
-        return _track_0(body[at:], kind)
+        return _track_0(body[at:], kind, left_out)
     if len(body) < at + 4:
         raise _cut_off(kind)
     return Header(packet_type, bytes(body[at : at + 4]), body[at + 4 :])
 
 
-def _track_0(data: memoryview, kind: str) -> Header | None:
+def _track_0(data: memoryview, kind: str, left_out: Callable[[int], None]) -> Header | None:
     if len(data) < 1:
         raise _cut_off(kind)
     tracks, packet_type, at = data[0] >> 4, data[0] & 15, 1
     fourcc = b""
     if tracks != _MANY_TRACKS_MANY_CODECS:
         fourcc, at = bytes(data[at : at + 4]), at + 4
+    found: Header | None = None
     while at < len(data):
         if tracks == _MANY_TRACKS_MANY_CODECS:
             fourcc, at = bytes(data[at : at + 4]), at + 4
@@ -68,9 +73,11 @@ def _track_0(data: memoryview, kind: str) -> Header | None:
         if end > len(data):
             raise _cut_off(kind)
         if number == 0:
-            return Header(packet_type, fourcc, data[at:end])
+            found = Header(packet_type, fourcc, data[at:end])
+        else:
+            left_out(number)
         at = end
-    return None
+    return found
 
 
 def _cut_off(kind: str) -> DamagedMedia:

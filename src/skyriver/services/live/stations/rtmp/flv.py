@@ -1,8 +1,9 @@
 """FLV audio and video tags (Adobe FLV 10.1, E.4.2 and E.4.3; Enhanced RTMP v2) into media events.
 
 One `FlvReader` per publication. Taken: H.264, HEVC, AV1 and VP9; AAC and Opus. Everything else raises UnsupportedMedia,
-naming what came. Of several tracks (multitrack) the one with the number 0 counts. Frames before their sequence header
-are dropped: an encoder that is joined in the middle sends the header with its next keyframe.
+naming what came. Of several tracks (multitrack) the one with the number 0 counts; of each other one a Notice is told.
+Frames before their sequence header are dropped: an encoder that is joined in the middle sends the header with its next
+keyframe.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from skyriver.services.live.stations.codecs.aac import parse_audio_config
 from skyriver.services.live.stations.codecs.opus import MAX_PACKET_BYTES, opus_config
 from skyriver.services.live.stations.errors import DamagedMedia, UnsupportedMedia
-from skyriver.services.live.stations.events import AudioConfig, AudioFrame, VideoConfig, VideoFrame
+from skyriver.services.live.stations.events import AudioConfig, AudioFrame, Notice, VideoConfig, VideoFrame
 from skyriver.services.live.stations.rtmp.enhanced import Header, enhanced_header
 from skyriver.services.live.stations.rtmp.video_codecs import VIDEO_CODECS, VideoCodec
 
@@ -42,8 +43,9 @@ class FlvReader:
         self._fourcc = b""
         self._video: VideoCodec | None = None
         self._audio: AudioConfig | None = None
+        self._left_out: set[tuple[str, int]] = set()
 
-    def video(self, body: memoryview, dts_ms: int) -> Iterator[VideoConfig | VideoFrame]:
+    def video(self, body: memoryview, dts_ms: int) -> Iterator[VideoConfig | VideoFrame | Notice]:
         """Events of one video tag. Raises UnsupportedMedia or DamagedMedia."""
         if not body:
             return
@@ -52,7 +54,9 @@ class FlvReader:
         if frame_type == _COMMAND_FRAME:
             return
         if first & 0x80:
-            header = enhanced_header(body, _VIDEO_MULTITRACK, "video")
+            others: list[int] = []
+            header = enhanced_header(body, _VIDEO_MULTITRACK, "video", others.append)
+            yield from self._notices("video", others)
             if header is None:
                 return
             has_offset = header.fourcc in (b"avc1", b"hvc1")
@@ -69,13 +73,15 @@ class FlvReader:
                 return
         yield from self._video_packet(header, frame_type == _KEYFRAME, dts_ms, has_offset=has_offset)
 
-    def audio(self, body: memoryview, pts_ms: int) -> Iterator[AudioConfig | AudioFrame]:
+    def audio(self, body: memoryview, pts_ms: int) -> Iterator[AudioConfig | AudioFrame | Notice]:
         """Events of one audio tag. Raises UnsupportedMedia or DamagedMedia."""
         if not body:
             return
         sound_format = body[0] >> 4
         if sound_format == _ENHANCED_AUDIO:
-            header = enhanced_header(body, _AUDIO_MULTITRACK, "audio")
+            others: list[int] = []
+            header = enhanced_header(body, _AUDIO_MULTITRACK, "audio", others.append)
+            yield from self._notices("audio", others)
             if header is None:
                 return
             if header.fourcc.decode("latin-1") not in AUDIO_FOURCC:
@@ -87,6 +93,16 @@ class FlvReader:
         else:
             raise _unsupported("audio", _AUDIO_FORMATS.get(sound_format, f"format {sound_format}"), _AUDIO_ADVICE)
         yield from self._audio_packet(header, pts_ms)
+
+    def _notices(self, kind: str, others: list[int]) -> Iterator[Notice]:
+        """Each track that is left out is told once."""
+        for number in others:
+            if (kind, number) not in self._left_out:
+                self._left_out.add((kind, number))
+                yield Notice(
+                    f"This stream has another {kind} track (number {number}), which is not taken: only track 0 is. "
+                    f"Switch multitrack off in the encoder, or publish the other track to a channel of its own."
+                )
 
     def _video_packet(
         self, header: Header, keyframe: bool, dts_ms: int, *, has_offset: bool

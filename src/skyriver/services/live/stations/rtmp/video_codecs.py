@@ -24,11 +24,19 @@ class VideoCodec(Protocol):
         ...
 
 
-class _H264:
-    _record: h264.AvcRecord | None = None
+Record = h264.AvcRecord | hevc.HevcRecord
+
+
+class _NalUnits:
+    """H.264 and HEVC: NAL units with length prefixes, and a record that describes them."""
+
+    def __init__(self, parse: Callable[[bytes], Record], to_annexb: Callable[..., tuple[bytes, bool]]) -> None:
+        self._parse = parse
+        self._to_annexb = to_annexb
+        self._record: Record | None = None
 
     def configure(self, data: bytes) -> VideoConfig | None:
-        record = h264.parse_avc_record(data)
+        record = self._parse(data)
         if record == self._record:
             return None
         config = record.video_config()
@@ -38,24 +46,7 @@ class _H264:
     def read(self, data: memoryview, *, keyframe: bool) -> tuple[VideoConfig | None, bytes, bool]:
         if self._record is None:
             return None, b"", False
-        return None, *h264.to_annexb(data, self._record, keyframe=keyframe)
-
-
-class _Hevc:
-    _record: hevc.HevcRecord | None = None
-
-    def configure(self, data: bytes) -> VideoConfig | None:
-        record = hevc.parse_hevc_record(data)
-        if record == self._record:
-            return None
-        config = record.video_config()
-        self._record = record
-        return config
-
-    def read(self, data: memoryview, *, keyframe: bool) -> tuple[VideoConfig | None, bytes, bool]:
-        if self._record is None:
-            return None, b"", False
-        return None, *hevc.to_annexb(data, self._record, keyframe=keyframe)
+        return None, *self._to_annexb(data, self._record, keyframe=keyframe)
 
 
 class _Av1:
@@ -96,4 +87,9 @@ class _Vp9:
         return (config, frame, keyframe) if self._size != (0, 0) else (None, b"", False)
 
 
-VIDEO_CODECS: Mapping[bytes, Callable[[], VideoCodec]] = {b"avc1": _H264, b"hvc1": _Hevc, b"av01": _Av1, b"vp09": _Vp9}
+VIDEO_CODECS: Mapping[bytes, Callable[[], VideoCodec]] = {
+    b"avc1": lambda: _NalUnits(h264.parse_avc_record, h264.to_annexb),
+    b"hvc1": lambda: _NalUnits(hevc.parse_hevc_record, hevc.to_annexb),
+    b"av01": _Av1,
+    b"vp09": _Vp9,
+}
