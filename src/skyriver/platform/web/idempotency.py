@@ -22,8 +22,7 @@ from typing import Annotated, Any, TypeVar
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fastapi import Depends, Header, Request, Response
-from pydantic import BaseModel, SecretBytes, SecretStr
-from pydantic_core import to_jsonable_python
+from pydantic import BaseModel, SecretBytes, SecretStr, TypeAdapter
 from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -37,6 +36,7 @@ from skyriver.platform.web.records import IdempotencyRecord
 M = TypeVar("M", bound=BaseModel)
 KEEP_ANSWERS = timedelta(hours=24)  # a client that retries for longer than a day has lost its answer anyway
 _NONCE_BYTES = 12
+_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 class Idempotency:
@@ -124,8 +124,8 @@ def _digest(key: str, route: str, body: BaseModel) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, SecretStr | SecretBytes):
-        return to_jsonable_python(value.get_secret_value())
-    return to_jsonable_python(value)
+        value = value.get_secret_value()
+    return _ANYTHING.dump_python(value, mode="json")
 
 
 def _idempotency(
