@@ -374,6 +374,7 @@ async def test_viewers_of_a_running_show_go_back_as_far_as_they_may(scene: Scene
     await scene.on_air(recorder(row.id))
     ticket = (await scene.anybody.post(public)).json()
     assert ticket["download_url"] is None and ticket["window_s"] == 3600
+    [row] = await scene.rows()
     assert datetime.fromisoformat(ticket["start"]) == row.started_at
     playlist = await scene.anybody.get(ticket["hls_url"].replace("index.m3u8", "180p/index.m3u8"))
     assert playlist.status_code == 200 and "EXT-X-ENDLIST" not in playlist.text
