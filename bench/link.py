@@ -1,10 +1,12 @@
 """An impaired link between two network namespaces, for comparing protocols over one and the same bad line.
 
-    sudo python bench/link.py --rtt 40 --loss 2 --rate 8     # prints `ready`; commands on stdin: `rate 0.7`, `loss 0`
+    sudo python bench/link.py --rtt 40 --loss 2 --rate 8
+    # prints `ready`; commands on stdin: `rate 0.7`, `loss 0`, `rtt 80`, `address 10.77.0.9`
 
 A TUN device in each namespace (`skA` 10.77.0.1, `skB` 10.77.0.2); this process forwards every packet between them
-with delay, random loss, a rate limit and a tail-drop queue, so that UDP and TCP cross the same line. It is for kernels
-without netem, needs root and Linux, and ends with its stdin; then it says how many packets it saw and dropped.
+with delay, random loss, a rate limit and a tail-drop queue, so that UDP and TCP cross the same line. `address` makes
+it a router that gives `skB` another address from one packet to the next, as a phone gets one with another network. It
+is for kernels without netem, needs root and Linux, and ends with its stdin; then it says how many packets it saw and dropped.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import json
 import os
 import random
 import select
+import socket
 import struct
 import subprocess
 import sys
@@ -30,6 +33,8 @@ BURST_PACKETS = 64  # read at once from one side, before what is due is written
 _TUNSETIFF = 0x400454CA
 _IFF_TUN_NO_PI = 0x1001
 _CLONE_NEWNET = 0x40000000
+NEAR, FAR = "10.77.0.1", "10.77.0.2"
+SOURCE, DESTINATION = slice(12, 16), slice(16, 20)  # RFC 791, section 3.1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -41,10 +46,14 @@ class Conditions:
     loss_percent: float
     rate_mbps: float
     queue_bytes: int
+    address: bytes = b""  # what the far side is seen as; its own when empty
 
     def follow(self, command: str) -> None:
-        """`rate MBPS`, `loss PERCENT` or `rtt MS`: from now on."""
+        """`rate MBPS`, `loss PERCENT`, `rtt MS` or `address IPV4`: from now on."""
         name, _, value = command.partition(" ")
+        if name == "address":
+            self.address = socket.inet_aton(value)
+            return
         attribute = {"rate": "rate_mbps", "loss": "loss_percent", "rtt": "rtt_ms"}.get(name)
         if attribute is not None:
             setattr(self, attribute, float(value))
@@ -92,6 +101,10 @@ class Line:
 
     def _take(self, side: Side, to_fd: int, packet: bytes) -> None:
         now_s, conditions = time.monotonic(), self.conditions
+        if conditions.address and side is self.sides[1]:
+            packet = readdressed(packet, SOURCE, conditions.address)
+        elif conditions.address and packet[DESTINATION] == conditions.address:
+            packet = readdressed(packet, DESTINATION, socket.inet_aton(FAR))
         side.seen += 1
         due_s = now_s
         if self.chance.random() * 100 < conditions.loss_percent:
@@ -113,6 +126,24 @@ class Line:
             _, _, fd, packet = heapq.heappop(self._pending)
             with suppress(BlockingIOError):  # the far side does not read: a full queue, as on any line
                 os.write(fd, packet)
+
+
+def readdressed(packet: bytes, field_: slice, address: bytes) -> bytes:
+    """An IPv4 packet of TCP or UDP with another source or destination; checksums by difference (RFC 1624)."""
+    changed = bytearray(packet)
+    before, changed[field_] = packet[field_], address
+    transport = (packet[0] & 0xF) * 4
+    where = {6: 16, 17: 6}.get(packet[9])
+    for at in (10, *((transport + where,) if where is not None else ())):
+        (checksum,) = struct.unpack_from("!H", packet, at)
+        if at != 10 and packet[9] == 17 and checksum == 0:
+            continue  # UDP without one
+        total = (~checksum & 0xFFFF) + sum(~word & 0xFFFF for word in struct.unpack("!2H", before))
+        total += sum(struct.unpack("!2H", address))
+        while total >> 16:
+            total = (total & 0xFFFF) + (total >> 16)
+        struct.pack_into("!H", changed, at, ~total & 0xFFFF)
+    return bytes(changed)
 
 
 def open_tun(namespace: str, address: str, peer: str) -> int:
@@ -137,6 +168,7 @@ def open_tun(namespace: str, address: str, peer: str) -> int:
     for command in (
         f"ip addr add {address} peer {peer} dev sky0",
         f"ip link set sky0 mtu {MTU_BYTES} txqueuelen 2000 up",
+        "ip route add 10.77.0.0/24 dev sky0",
         "ip link set lo up",
     ):
         subprocess.run(["ip", "netns", "exec", namespace, *command.split()], check=True)
@@ -153,8 +185,8 @@ def main() -> None:
     chosen = parser.parse_args()
     conditions = Conditions(chosen.rtt, chosen.loss, chosen.rate, chosen.queue)
     sides = (
-        Side("skA", open_tun("skA", "10.77.0.1", "10.77.0.2")),
-        Side("skB", open_tun("skB", "10.77.0.2", "10.77.0.1")),
+        Side("skA", open_tun("skA", NEAR, FAR)),
+        Side("skB", open_tun("skB", FAR, NEAR)),
     )
     line = Line(sides, conditions, random.Random(chosen.seed))
     forwarding = threading.Thread(target=line.forward)

@@ -76,6 +76,9 @@ export interface PlayerStats {
   paint_gap_ms_max: number;
   /** From the start of loading to the first painted frame. */
   startup_ms: number | undefined;
+  /** What the start was spent on: until the ticket came, and until the first edge was connected (MoQ only). */
+  ticket_ms?: number | undefined;
+  session_ms?: number | undefined;
   /** First painted frame, in milliseconds since the page was opened. */
   page_to_paint_ms: number | undefined;
   muted: boolean;

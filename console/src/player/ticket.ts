@@ -34,6 +34,8 @@ export interface WatchTicket {
   edges: EdgeAddress[];
   /** Best first; absent or empty where nothing is delivered over HTTP. */
   hls?: HlsAddress[];
+  /** The broadcast's catalog as it was lately: saves a round trip before the first picture. */
+  catalog?: unknown;
   latency_target_ms?: number;
   /** Where a POST opens the running show's past; null where viewers may not go back. */
   dvr_url?: string | null;

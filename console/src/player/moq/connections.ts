@@ -14,6 +14,8 @@ export interface ConnectionsEvents {
   switched(action: Switched): void;
   wantsTicket(): void;
   trouble(word: string): void;
+  /** A session is up. */
+  connected(): void;
 }
 
 interface Connected {
@@ -90,6 +92,7 @@ export class Connections {
   private async run(session: Session, entry: Connected, ticket: WatchTicket): Promise<void> {
     try {
       entry.session = await EdgeSession.connect(session.edge, ticket, entry.abort.signal);
+      this.events.connected();
       this.perform(this.failover.connected(session.id, this.now()));
       this.reconcile();
       await entry.session.closed;

@@ -11,6 +11,11 @@ import type { EdgeAddress, WatchTicket } from "../ticket";
 
 /** Higher goes first when the link is narrow: speech before picture. */
 const PRIORITY = { catalog: 100, audio: 80, text: 70, video: 60 } as const;
+/**
+ * WebTransport subprotocols, best first. From moq-lite-05 on a subscription asks for the track's properties first, which
+ * costs a round trip before each first frame; our frames carry what a player needs, so the version before is enough.
+ */
+const PROTOCOLS = ["moq-lite-04", "moq-lite-05"] as const;
 /** A subscription that failed is made again after this; doubles up to the maximum while the broadcast is away. */
 const RETRY_MS = 100;
 const RETRY_MAX_MS = 1000;
@@ -61,7 +66,10 @@ export class EdgeSession {
     const connection = await Connection.connect(connectUrl(edge, ticket), {
       signal,
       websocket: { enabled: false },
-      ...(serverCertificateHashes.length > 0 ? { webtransport: { serverCertificateHashes } } : {}),
+      webtransport: {
+        protocols: [...PROTOCOLS],
+        ...(serverCertificateHashes.length > 0 ? { serverCertificateHashes } : {}),
+      },
     });
     return new EdgeSession(connection, ticket.broadcast);
   }

@@ -14,8 +14,8 @@
  *   first delays meaningless.
  * - afterwards: approach the wanted delay by at most 5 % of the elapsed time; beyond 1 s of error, jump.
  * - frames that all come late for 500 ms mean the path itself became longer: forget the old minimum.
- * - sound about to run dry slows the clock down, at most to half speed: stretched speech is understood, a hole in it
- *   is not. The way back is taken at up to 12 %, which time-stretching hides.
+ * - sound that runs low slows the clock down, the more the less is left, at most to a third of its speed: stretched
+ *   speech is understood, a hole in it is not. The way back is taken at up to 12 %, which time-stretching hides.
  *
  * All times in microseconds; `now` is injected.
  */
@@ -35,10 +35,12 @@ const SLEW = 0.05;
 /** A clock that is far behind hurries: still speech, and back at the live edge in seconds. */
 const HURRY = 0.12;
 const FAR_US = 80_000;
-/** Sound shall lie ready for this long; less, and the clock slows down... */
-const DRY_US = 40_000;
-/** ...to this part of its speed. */
-const SLOWEST = 0.5;
+/** Sound shall lie ready for this long, or for this share of a shorter cushion; less, and the clock slows down... */
+const LOW_US = 80_000;
+const LOW_SHARE = 0.7;
+/** ...until, with this much left, it goes at this part of its speed. */
+const DRY_US = 20_000;
+const SLOWEST = 1 / 3;
 const JUMP_US = 1_000_000;
 const LATE_US = 500_000;
 
@@ -147,27 +149,33 @@ export class PlayoutClock {
       this.applied = wanted;
       return;
     }
-    if (this.runsDry(now)) {
-      this.applied += elapsed * SLOWEST;
+    const speed = this.speedFor(now);
+    if (speed < 1) {
+      this.applied += elapsed * (1 - speed);
       return;
     }
     const slew = Math.abs(error) > FAR_US ? HURRY : SLEW;
-    // Not so close to the newest sound that it would be slowed down again at once.
     const least = error < 0 ? this.leastDelay(now) : -Infinity;
     const next = this.applied + Math.sign(error) * Math.min(Math.abs(error), elapsed * slew);
     this.applied = error < 0 ? Math.min(this.applied, Math.max(next, least)) : next;
   }
 
-  /** Sound has come lately, but what is there ends within `DRY_US`. */
-  private runsDry(now: number): boolean {
+  /** How fast sound may be used up, 1 for real time: what is there has to last until more comes. */
+  private speedFor(now: number): number {
     const sound = this.streams.get("audio");
-    if (!sound || this.applied === undefined || !sound.hasSettled(now)) return false;
+    if (!sound || this.applied === undefined || !sound.hasSettled(now)) return 1;
     const ready = sound.newestPts - (now - this.applied);
-    return ready < DRY_US && ready > -JUMP_US;
+    if (ready >= this.low || ready <= -JUMP_US) return 1;
+    return SLOWEST + (1 - SLOWEST) * Math.max(0, (ready - DRY_US) / (this.low - DRY_US));
   }
 
+  private get low(): number {
+    return Math.min(LOW_US, this.target_us * LOW_SHARE);
+  }
+
+  /** Not so close to the newest sound that it would be slowed down again at once. */
   private leastDelay(now: number): number {
     const sound = this.streams.get("audio");
-    return sound?.hasSettled(now) ? now - sound.newestPts + 2 * DRY_US : -Infinity;
+    return sound?.hasSettled(now) ? now - sound.newestPts + this.low : -Infinity;
   }
 }

@@ -103,6 +103,7 @@ export class VideoPipeline {
   show(rendition: VideoRendition, start_group?: number): void {
     if (!this.feed) {
       this.feed = { rendition, queue: new FrameQueue(), start_group };
+      this.prepare(rendition); // so that the first key frame finds a decoder
     } else if (this.feed.rendition.track === rendition.track && !this.next?.relieved) {
       this.feed.rendition = rendition;
       this.next = undefined;
@@ -144,7 +145,9 @@ export class VideoPipeline {
     this.handOver(position);
     this.catchUp(position);
     while ((this.decoder?.decodeQueueSize ?? 0) < MAX_DECODING) {
-      const frame = this.feed?.queue.pull(position + LOOKAHEAD_US);
+      // The first picture is shown at once, whatever its time.
+      const first = this.paintedPts === -Infinity && this.needsKey;
+      const frame = this.feed?.queue.pull(first ? Infinity : position + LOOKAHEAD_US);
       if (!frame) break;
       this.decode(frame);
     }

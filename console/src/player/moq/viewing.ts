@@ -8,6 +8,7 @@
 import type { PlayerState, PlayerStats } from "../stats";
 import type { WatchTicket } from "../ticket";
 import { LATENCY_MODES_MS, type LatencyMode, type Viewing, type ViewingOptions } from "../viewing";
+import { readCatalog } from "./catalog";
 import { Connections, type Switched } from "./connections";
 import { Failover } from "./failover";
 import { MediaEngine } from "./media-engine";
@@ -34,6 +35,8 @@ export class MoqViewing implements Viewing {
   private readonly patience = new Patience();
   private readonly now = (): number => performance.now();
   private startup_ms: number | undefined;
+  private ticket_ms: number | undefined;
+  private session_ms: number | undefined;
   private page_to_paint_ms: number | undefined;
   private switches = 0;
   private state: PlayerState = "connecting";
@@ -58,6 +61,7 @@ export class MoqViewing implements Viewing {
       switched: (action) => this.noteSwitch(action),
       wantsTicket: () => options.events.wantsTicket(),
       trouble: (word) => options.events.trouble(word),
+      connected: () => (this.session_ms ??= this.sinceStart()),
     });
   }
 
@@ -82,6 +86,9 @@ export class MoqViewing implements Viewing {
 
   ticket(ticket: WatchTicket, renewsGrant: boolean): void {
     this.connections.ticket = ticket;
+    this.ticket_ms ??= this.sinceStart();
+    // Asked for with the catalog instead of after it: a round trip less. The catalog that comes corrects what is old.
+    if (ticket.catalog !== undefined && this.engine.renditions.length === 0) this.engine.setCatalog(readCatalog(ticket.catalog));
     this.connections.perform(this.failover.ticket(ticket.edges, this.now(), renewsGrant));
   }
 
@@ -148,6 +155,8 @@ export class MoqViewing implements Viewing {
       rtt_ms: active ? this.connections.rttMs(active.id) : undefined,
       switches: this.switches,
       startup_ms: this.startup_ms,
+      ticket_ms: this.ticket_ms,
+      session_ms: this.session_ms,
       page_to_paint_ms: this.page_to_paint_ms,
       muted: !this.engine.audio.running,
       ...this.engine.measures(),
@@ -213,9 +222,13 @@ export class MoqViewing implements Viewing {
 
   private onFirstPaint(): void {
     this.page_to_paint_ms = performance.now();
-    this.startup_ms = this.now() - this.options.started_ms;
+    this.startup_ms = this.sinceStart();
     this.setState("playing");
     this.options.events.firstPaint(this.startup_ms);
+  }
+
+  private sinceStart(): number {
+    return this.now() - this.options.started_ms;
   }
 
   private noteSwitch(action: Switched): void {

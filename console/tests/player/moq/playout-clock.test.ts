@@ -76,6 +76,25 @@ describe("PlayoutClock", () => {
     expect(behind(clock, 8e6)).toBeCloseTo(510_000, -4);
   });
 
+  it("makes sound that runs low last, the more the less is left, and catches up afterwards", () => {
+    const clock = new PlayoutClock(100_000);
+    const sound = (from: number, until: number, delayOf: (sent: number) => number): void => {
+      for (let sent = from; sent < until; sent += 20_000) {
+        clock.observe(ORIGIN_US + sent, sent + delayOf(sent), "audio");
+      }
+    };
+    sound(0, 3e6, () => 20_000);
+    // Nothing comes any more: 90 ms were left, and the speed falls from one to a third.
+    const at = Array.from({ length: 17 }, (_, i) => clock.position(3.01e6 + i * 10_000));
+    const speeds = at.slice(1).map((position, i) => (position - (at[i] ?? 0)) / 10_000);
+    expect(speeds[0]).toBeCloseTo(1, 1);
+    expect(speeds).toEqual([...speeds].sort((a, b) => b - a));
+    expect(speeds[15]).toBeCloseTo(1 / 3, 2);
+    expect(clock.position(3.18e6)).toBeLessThan(ORIGIN_US + 3e6);
+    sound(3e6, 6e6, () => 20_000);
+    expect(behind(clock, 6e6)).toBeCloseTo(120_000, -4);
+  });
+
   it("allows for frames that arrive ahead of those shown before them", () => {
     const clock = new PlayoutClock(TARGET_US);
     // I, then P and the two B-frames before it, as encoders send them.

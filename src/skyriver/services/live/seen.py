@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -99,6 +100,16 @@ def see(channel_id: str, life: Life, observed: ObservedState) -> Seen:
         renditions=[dict(r) for r in renditions_of(transcoder)] if transcoder else [],
         transcode_ms=transcoder.metric("delay_ms") if transcoder and "delay_ms" in transcoder.metrics else None,
     )
+
+
+def offered(channel_id: str, observed: ObservedState) -> dict[str, Any] | None:
+    """The catalog of a channel's broadcast as its transcoder last told it; None while there is none."""
+    transcoder = _transcoder(channel_id, observed)
+    told = transcoder.metrics.get("catalog") if transcoder is not None else None
+    if not isinstance(told, str) or not told:
+        return None
+    document = json.loads(told)
+    return document if isinstance(document, dict) else None
 
 
 def _transcoder(channel_id: str, observed: ObservedState) -> ObservedWorkload | None:

@@ -15,6 +15,7 @@ from skyriver.services.live.intents.delivery import delivery_name
 from skyriver.services.live.intents.whep import whep_url
 from skyriver.services.live.model import ChannelState, space_of
 from skyriver.services.live.records import ChannelRecord
+from skyriver.services.live.seen import offered
 from skyriver.services.live.shapes.watching import EdgeShape, HlsShape, WatchTicket
 
 GRANT_LIFETIME = timedelta(hours=1)
@@ -59,6 +60,7 @@ def issue_ticket(
         edges=_edge_shapes(edges),
         hls=_hls_shapes(edges, cloud.observed, channel.id, grant.token),
         whep_url=whep_url(channel.id, cloud.observed),
+        catalog=offered(channel.id, cloud.observed),
         latency_target_ms=LATENCY_TARGET_MS,
         dvr_url=dvr_url,
     )

@@ -23,7 +23,19 @@ from skyriver.services.live.media_files.storage import BlockFile
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,flv,avi"
 VIDEO_CODECS = ("h264", "hevc", "av1", "libdav1d", "vp8", "vp9", "mpeg4", "mpeg2video", "prores", "mjpeg")
-AUDIO_CODECS: tuple[str, ...] = ("aac", "mp3", "mp3float", "mp2", "opus", "libopus", "vorbis", "ac3", "eac3", "flac", "alac")
+AUDIO_CODECS: tuple[str, ...] = (
+    "aac",
+    "mp3",
+    "mp3float",
+    "mp2",
+    "opus",
+    "libopus",
+    "vorbis",
+    "ac3",
+    "eac3",
+    "flac",
+    "alac",
+)
 AUDIO_CODECS += ("pcm_s16le", "pcm_s24le", "pcm_s16be", "pcm_f32le", "pcm_alaw", "pcm_mulaw")
 _MEMORY_BYTES = 3 << 30  # of addresses: codecs ask for more than they use
 _CPU_S = 150

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
@@ -52,6 +52,9 @@ class WatchTicket(BaseModel):
     hls: list[HlsShape] = Field(description="Best first; empty where nothing is delivered over HTTP.")
     whep_url: str | None = Field(
         description="For WebRTC players by WHEP, with the grant as bearer token; null without."
+    )
+    catalog: dict[str, Any] | None = Field(
+        description="What the broadcast's catalog said last, so that a player need not wait for it; null while offline."
     )
     latency_target_ms: int
     dvr_url: str | None = Field(

@@ -32,6 +32,11 @@ class LiveBroadcast:
         self._expected = set(tracks)
         self._announce_if_whole()
 
+    @property
+    def catalog(self) -> str:
+        """What viewers are offered now, as the catalog's track says it; empty until it is announced."""
+        return self._broadcast.catalog.to_json().decode() if self._announced else ""
+
     def announce(self) -> None:
         """Announce what there is. Repeating it does nothing."""
         if not self._announced and self._tracks:

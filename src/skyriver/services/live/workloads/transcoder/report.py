@@ -24,6 +24,7 @@ def metrics(live: LiveBroadcast, engine: Engine | None) -> dict[str, Any]:
     audio = [{"name": name, **asdict(rate)} for name, rate in rates.items() if name not in live.videos]
     encoded = [entry["delay_ms"] for entry in renditions if entry["name"] != SOURCE and entry["fps"]]
     fields: dict[str, Any] = {"renditions": renditions, "audio": audio, **(asdict(engine.counters) if engine else {})}
+    fields["catalog"] = live.catalog
     if encoded or renditions:
         fields["delay_ms"] = max(encoded, default=renditions[0]["delay_ms"])
     return fields
