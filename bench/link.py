@@ -6,7 +6,7 @@
 A TUN device in each namespace (`skA` 10.77.0.1, `skB` 10.77.0.2); this process forwards every packet between them
 with delay, random loss, a rate limit and a tail-drop queue, so that UDP and TCP cross the same line. `address` makes
 it a router that gives `skB` another address from one packet to the next, as a phone gets one with another network. It
-is for kernels without netem, needs root and Linux, and ends with its stdin; then it says how many packets it saw and dropped.
+is for kernels without netem, needs root and Linux, and ends with its stdin; then it tells the packets seen and dropped.
 """
 
 from __future__ import annotations

@@ -211,7 +211,7 @@ async def test_channel_events_go_to_their_tenant_only(
         "inputs": [{**publisher, "name": "main", "site": "site-n1", "active": False}],
         "input_select": "auto",
         "on_slate": False,
-        "pull": None,
+        "pulls": {},
         "destinations": {},
         "latency_ms": {"station": None, "transcode": 12.5},
         "renditions": [{"name": "480p", "bitrate_bps": 1_400_000, "fps": 30.0}],
