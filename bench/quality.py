@@ -139,7 +139,11 @@ def main() -> None:
                     name,
                     *(f"{fixed.bitrate_bps / 1000:.0f}", f"{fixed.vmaf:.1f}"),
                     *(f"{default.bitrate_bps / 1000:.0f}", f"{default.vmaf:.1f}"),
-                    *(f"CRF {verdict.crf}", f"{adapted.bitrate_bps / 1000:.0f}", f"{adapted.vmaf:.1f}"),
+                    *(
+                        "whole rate" if verdict.crf is None else f"CRF {verdict.crf}",
+                        f"{adapted.bitrate_bps / 1000:.0f}",
+                        f"{adapted.vmaf:.1f}",
+                    ),
                     f"{1 - adapted.bitrate_bps / fixed.bitrate_bps:.0%}",
                     f"{fixed.vmaf - adapted.vmaf:.1f}",
                 )

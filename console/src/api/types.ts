@@ -56,7 +56,8 @@ export interface IngestUrls {
 
 /** What the last measurement of a rendition's pictures said, and what was chosen for it. */
 export interface RenditionQuality {
-  crf: number;
+  /** Null: constant quality would save nothing, and the whole bit rate is spent. */
+  crf: number | null;
   needs_bps: number;
   ssim: number;
   profile_bps: number;

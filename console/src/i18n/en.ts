@@ -494,6 +494,7 @@ export const en = {
   ladder_saved: "Of the profile's bits these pictures do not need",
   ladder_withdrawn: "The show turned out to need more: the whole ladder is back.",
   rung_measured: "CRF {crf} · needs {needs}, SSIM {ssim} · the profile's {profile} would give {profile_ssim}",
+  rung_whole: "needs the whole {profile}, SSIM {profile_ssim}",
   rung_capped: "at most {cap} instead of {profile}",
   rung_carried: "carried by {carrier}: hardly more bits, SSIM {better} instead of {worse} at the same size",
 };

@@ -92,6 +92,7 @@ export const zh: Record<TextKey, string> = {
   ladder_saved: "相对所选档位，这些画面不需要的码率",
   ladder_withdrawn: "画面需要更高码率：已恢复全部档位。",
   rung_measured: "CRF {crf} · 需要 {needs}，SSIM {ssim} · 档位全码率 {profile} 为 {profile_ssim}",
+  rung_whole: "需要全部 {profile}，SSIM {profile_ssim}",
   rung_capped: "上限 {cap}，原为 {profile}",
   rung_carried: "由 {carrier} 代替：码率几乎相同，同尺寸下 SSIM {better}，原为 {worse}",
   channel_profile: "清晰度档位",

@@ -78,13 +78,15 @@ function Rung({ name, quality }: { name: string; quality: RenditionQuality }) {
         {name}
       </Text>
       <Text size="sm" c="dimmed">
-        {t("rung_measured", {
-          crf: quality.crf,
-          needs: formatBps(quality.needs_bps),
-          ssim: quality.ssim.toFixed(3),
-          profile,
-          profile_ssim: quality.profile_ssim.toFixed(3),
-        })}
+        {quality.crf === null
+          ? t("rung_whole", { profile, profile_ssim: quality.profile_ssim.toFixed(3) })
+          : t("rung_measured", {
+              crf: quality.crf,
+              needs: formatBps(quality.needs_bps),
+              ssim: quality.ssim.toFixed(3),
+              profile,
+              profile_ssim: quality.profile_ssim.toFixed(3),
+            })}
       </Text>
       {carried_by && (
         <Text size="sm">

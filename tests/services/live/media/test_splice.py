@@ -35,7 +35,7 @@ def scene() -> list[VideoFrame]:
     return pictures
 
 
-def encode(pictures: list[VideoFrame], crf: int = CRF_DEFAULT) -> dict[int, Encoded]:
+def encode(pictures: list[VideoFrame], crf: int | None = CRF_DEFAULT) -> dict[int, Encoded]:
     encoder = RenditionEncoder(RUNG)
     encoder.crf = crf
     return {unit.pts_us: unit for picture in pictures for unit in encoder.encode(picture)}
@@ -73,8 +73,10 @@ def test_a_splice_in_a_group_is_seen_less_than_the_encoding_itself() -> None:
 BEST, LEAST = CRF_CANDIDATES[0], CRF_CANDIDATES[-1]
 
 
-@pytest.mark.parametrize("qualities", [(BEST, LEAST), (LEAST, BEST)])
-def test_a_splice_between_two_qualities_is_decodable_and_as_good_as_the_lower_one(qualities: tuple[int, int]) -> None:
+@pytest.mark.parametrize("qualities", [(BEST, LEAST), (LEAST, BEST), (None, LEAST), (LEAST, None)])
+def test_a_splice_between_two_qualities_is_decodable_and_as_good_as_the_lower_one(
+    qualities: tuple[int | None, int | None],
+) -> None:
     """A standby that has not measured what the first one has: the widest that two can be apart, for a group's rest."""
     originals = {picture.pts or 0: luma(picture) for picture in scene()}
     times_us = sorted(originals)

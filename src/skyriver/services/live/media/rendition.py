@@ -23,11 +23,11 @@ class RenditionEncoder:
     def __init__(self, rendition: Rendition, *, fps: float = 30.0) -> None:
         self.rendition = rendition
         self.fps = fps
-        self.crf = CRF_DEFAULT
-        """Constant quality below the cap; a new value holds from the next slot on."""
+        self.crf: int | None = CRF_DEFAULT
+        """Constant quality below the cap, or None to spend all of it; a new value holds from the next slot on."""
         self.cap_bps = rendition.bitrate_bps
         """The most it may take; a new value holds from the next slot on."""
-        self._opened_at = (self.crf, self.cap_bps)
+        self._opened_at: tuple[int | None, int] = (self.crf, self.cap_bps)
         self._scaler = VideoReformatter()
         self._codec: av.VideoCodecContext | None = None
         self._group = -1

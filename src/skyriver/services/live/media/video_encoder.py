@@ -59,12 +59,14 @@ def gpu_encoder() -> str | None:
     return None
 
 
-def open_encoder(rendition: Rendition, fps: float, *, crf: int, source: VideoFrame) -> av.VideoCodecContext:
-    """The encoder of a live rendition: by the GPU, where there is one, else by x264."""
+def open_encoder(rendition: Rendition, fps: float, *, crf: int | None, source: VideoFrame) -> av.VideoCodecContext:
+    """The encoder of a live rendition: by the GPU, where there is one, else by x264. See `open_x264`."""
     name = gpu_encoder()
     if name is None:
         return open_x264(rendition, fps, crf=crf, cap_bps=rendition.bitrate_bps, source=source)
     codec = _context(name, rendition, fps, source)
+    if crf is None:
+        codec.bit_rate = rendition.bitrate_bps
     codec.options = _nvenc_options(crf, rendition.bitrate_bps)
     return codec
 
@@ -98,12 +100,12 @@ def open_x264(
     return codec
 
 
-def _nvenc_options(crf: int, cap_bps: int) -> dict[str, str]:
-    return {
+def _nvenc_options(crf: int | None, cap_bps: int) -> dict[str, str]:
+    quality = {} if crf is None else {"cq": str(crf)}
+    return quality | {
         "preset": "p4",
         "tune": "ull",
         "rc": "vbr",
-        "cq": str(crf),
         "maxrate": str(cap_bps),
         "bufsize": str(int(cap_bps * VBV_S)),
         "g": "100000",

@@ -152,7 +152,10 @@ class RenditionQuality(BaseModel):
     """What the last measurement said: a sample of the show's own pictures, encoded at several qualities and at the
     profile's whole bit rate. SSIM of the luma, 1 for equal pictures. And what was chosen for it."""
 
-    crf: int = Field(description="Quality that is encoded at (x264's constant rate factor); a smaller one is better.")
+    crf: int | None = Field(
+        description="Quality that is encoded at (x264's constant rate factor); a smaller one is better. Null: constant "
+        "quality would save nothing, and the whole bit rate is spent."
+    )
     needs_bps: int = Field(description="What that takes of these pictures.")
     ssim: float
     profile_bps: int = Field(description="The profile's bit rate.")

@@ -31,9 +31,12 @@ class Trial:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The quality to use, and what it means: measured on the same pictures, at this moment."""
+    """The quality to use, and what it means: measured on the same pictures, at this moment.
 
-    crf: int
+    Without a `crf` no constant quality saves anything, and the whole bit rate is spent.
+    """
+
+    crf: int | None
     bitrate_bps: int
     ssim: float
     reference_bps: int
@@ -48,18 +51,14 @@ class Verdict:
 
 
 def choose(trials: Sequence[Trial], reference: Trial, *, cap_bps: int) -> Verdict:
-    """The cheapest trial that looks like the reference, or like perfect.
+    """The cheapest trial that looks like the reference, or like perfect, and stays below the cap.
 
-    Where none does (even the best one is visibly worse than the reference), the best one is taken: the cap bounds its
-    bits, so that it becomes the reference.
+    Where none does, the reference itself: constant quality that the cap cuts back picture by picture takes as many bits
+    as a bit rate that is planned, and looks worse.
     """
     needed = min(SSIM_ENOUGH, reference.ssim - SSIM_LOSS_MAX)
-    good = [trial for trial in trials if trial.ssim >= needed]
-    taken = min(good, key=lambda t: t.bitrate_bps) if good else max(trials, key=lambda t: t.ssim)
-    return Verdict(
-        crf=CRF_DEFAULT if taken.crf is None else taken.crf,
-        bitrate_bps=min(taken.bitrate_bps, cap_bps),
-        ssim=taken.ssim if taken.bitrate_bps <= cap_bps else min(taken.ssim, reference.ssim),
-        reference_bps=cap_bps,
-        reference_ssim=reference.ssim,
-    )
+    good = [trial for trial in trials if trial.ssim >= needed and trial.bitrate_bps < cap_bps]
+    if not good:
+        return Verdict(None, cap_bps, reference.ssim, cap_bps, reference.ssim)
+    taken = min(good, key=lambda trial: trial.bitrate_bps)
+    return Verdict(taken.crf, taken.bitrate_bps, taken.ssim, cap_bps, reference.ssim)

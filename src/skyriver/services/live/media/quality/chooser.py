@@ -74,8 +74,8 @@ class LadderChooser:
             for old in [at for at in self._samples if at < slot - 2 * CHOICE_EVERY_SLOTS]:
                 del self._samples[old]
 
-    def crf(self, name: str, slot: int) -> int:
-        """The quality at which a rendition is encoded in this slot."""
+    def crf(self, name: str, slot: int) -> int | None:
+        """The quality at which a rendition is encoded in this slot; None: its whole bit rate is spent."""
         with self._lock:
             ripe = [at for at in self._samples if at + APPLIED_AFTER_SLOTS <= slot and name in self._samples[at]]
             return self._samples[max(ripe)][name].crf if ripe else CRF_DEFAULT
