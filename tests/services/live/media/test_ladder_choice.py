@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby, pairwise
 
 import av
@@ -74,6 +75,18 @@ def test_all_of_an_easy_ladder_is_carried_by_its_top() -> None:
     assert [rung.carried_by for rung in rungs] == [None, "480p", "480p"]
 
 
+def test_what_is_sent_in_the_end_costs_nearly_the_same() -> None:
+    """Each is near the next one, and the largest is not near the smallest."""
+    middle = Rendition("360p", 640, 360, 800_000)
+    measured = {
+        "480p": verdict(340_000),
+        "360p": verdict(280_000, enlarged=0.96),
+        "270p": verdict(230_000, enlarged=0.95),
+    }
+    rungs = choose_ladder((LARGE, middle, replace(SMALL, bitrate_bps=1_400_000)), [measured] * 3)
+    assert [rung.carried_by for rung in rungs] == [None, "480p", None]
+
+
 def chooser(*slots: int, measured: dict[str, Verdict] = EASY, fixed: bool = False) -> LadderChooser:
     made = LadderChooser(fixed=fixed)
     made.begin((LARGE, SMALL))
@@ -99,6 +112,16 @@ def test_twins_choose_the_same_whenever_they_began_and_asked() -> None:
     assert not first.ladder(FIRST_SLOT + 3).adapted
     second = chooser(FIRST_SLOT - 7, *SAMPLED)  # it began in the middle of the epoch before
     assert first.ladder(NEXT + 20) == second.ladder(NEXT)
+
+
+def test_twins_choose_the_same_whichever_of_their_encoders_is_ahead() -> None:
+    """What the last slot took is known to the one whose encoders end it together, and not to the other."""
+    together, apart = chooser(*SAMPLED), chooser(*SAMPLED)
+    together.spent("480p", NEXT - 1, 420_000)
+    apart.ladder(NEXT)
+    apart.spent("480p", NEXT - 1, 420_000)
+    assert together.ladder(NEXT) == apart.ladder(NEXT)
+    assert together.ladder(NEXT - 1) == apart.ladder(NEXT - 1)
 
 
 def test_without_a_source_there_is_nothing_to_choose() -> None:
@@ -142,6 +165,21 @@ def test_whoever_is_early_waits_for_the_one_before() -> None:
     handover.hand_over("270p", 101)
     handover.put(unit(101, 2))
     assert out == [unit(100, 7), unit(101), unit(101, 1), unit(101, 2)]
+
+
+@pytest.mark.parametrize("taken_first", [True, False])
+def test_nobody_waits_for_one_that_handed_over_a_slot_before(taken_first: bool) -> None:
+    """Who takes over had no picture of the slot in which the ladder changed: it was behind."""
+    out: list[Output] = []
+    handover = Handover(out.append)
+    if taken_first:
+        handover.take_over("270p", 102)
+        handover.hand_over("270p", 101)
+    else:
+        handover.hand_over("270p", 101)
+        handover.take_over("270p", 102)
+    handover.put(unit(102))
+    assert out == [unit(102)]
 
 
 def test_nobody_waits_for_one_that_has_died() -> None:

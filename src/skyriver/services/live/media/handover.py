@@ -15,6 +15,8 @@ from skyriver.services.live.media.units import Encoded, Output, Sink
 
 WAITING_MAX = 90
 """Three seconds: whoever has not handed over by then has died."""
+LATE_SLOTS = 1
+"""Who is behind may have lost all pictures of the slot in which makers change, and comes with the next one."""
 
 
 @dataclass
@@ -51,14 +53,14 @@ class Handover:
         with self._lock:
             line = self._lines.setdefault(track, _Line())
             line.handed_slot = max(line.handed_slot, slot)
-            if line.awaited_slot is not None and line.handed_slot >= line.awaited_slot:
+            if line.awaited_slot is not None and line.handed_slot >= line.awaited_slot - LATE_SLOTS:
                 self._open(line)
 
     def take_over(self, track: str, slot: int) -> None:
         """Who makes it from `slot` on begins with it."""
         with self._lock:
             line = self._lines.setdefault(track, _Line())
-            if line.handed_slot < slot:
+            if line.handed_slot < slot - LATE_SLOTS:
                 line.awaited_slot = slot
 
     def _open(self, line: _Line) -> None:

@@ -92,10 +92,13 @@ class LadderChooser:
 
     def spent(self, name: str, slot: int, bitrate_bps: int) -> None:
         """What a whole slot of a rendition took. When that is its lowered cap, the whole ladder is back from the next
-        slot on that nobody was told of yet."""
+        slot on that nobody was told of yet.
+
+        An epoch's last slot counts for the next one: who asks first for that does not know yet what others took.
+        """
         epoch = slot // CHOICE_EVERY_SLOTS
         with self._lock:
-            spent = self._spent.setdefault(epoch, {})
+            spent = self._spent.setdefault((slot + 1) // CHOICE_EVERY_SLOTS, {})
             spent[name] = max(spent.get(name, 0), bitrate_bps)
             full_bps = next((r.bitrate_bps for r in self._renditions if r.name == name), 0)
             rung = next((rung for rung in self._ladder(slot).rungs if rung.name == name), None)

@@ -75,8 +75,9 @@ def choose_ladder(
         if carrier is not None and carrier.carried_by is not None:
             carrier = next(rung for rung in rungs if rung.name == carrier.carried_by)
         larger = [sample[rungs[-1].name] for sample in samples] if rungs else []
+        sent = [sample[carrier.name] for sample in samples] if carrier is not None else []
         fits = carrier is not None and carrier.cap_bps <= rendition.bitrate_bps
-        if carrier is not None and fits and all(map(_is_beside_the_hull, verdicts, larger)):
+        if carrier is not None and fits and all(map(_is_beside_the_hull, verdicts, larger, sent)):
             rungs.append(
                 Rung(
                     rendition.name,
@@ -92,8 +93,8 @@ def choose_ladder(
     return tuple(rungs)
 
 
-def _is_beside_the_hull(smaller: Verdict, larger: Verdict) -> bool:
-    """Whether the larger picture costs nearly the same, and looks better at its size."""
+def _is_beside_the_hull(smaller: Verdict, larger: Verdict, sent: Verdict) -> bool:
+    """Whether the next larger picture looks better at its size, and the one that is sent costs nearly the same."""
     allowed_bps = max(smaller.bitrate_bps * NEARLY_SHARE, smaller.bitrate_bps + NEARLY_BPS)
     better = smaller.enlarged_ssim is not None and larger.ssim >= smaller.enlarged_ssim
-    return better and larger.bitrate_bps <= allowed_bps
+    return better and sent.bitrate_bps <= allowed_bps
