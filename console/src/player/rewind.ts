@@ -120,6 +120,7 @@ export class Rewind {
   }
 
   close(): void {
+    this.url = undefined; // who is being asked answers to nobody
     clearTimeout(this.timer);
     this.asking?.abort();
     this.shown?.close();

@@ -1,7 +1,7 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { languageName, preferredTrack } from "../../src/player/caption-choice";
 import { placeOf } from "../../src/player/hls/airtime";
-import { readPast, windowStart } from "../../src/player/rewind";
+import { readPast, Rewind, windowStart } from "../../src/player/rewind";
 
 it("finds the place of a moment in a playlist, over holes in the recording", () => {
   const at = (start: number, air_s: number) => ({ start, duration: 2, programDateTime: air_s * 1000 });
@@ -25,6 +25,27 @@ it("reads the cloud's answer, and nothing that is not one", () => {
   for (const wrong of [null, "text", {}, { ...past, start: "then" }, { ...past, hls_url: 1 }]) {
     expect(readPast(wrong, asked)).toBeUndefined();
   }
+});
+
+it("asks again while nothing is recorded, and no more once it is closed", async () => {
+  vi.useFakeTimers();
+  const asked = vi.fn(() => Promise.resolve(new Response("", { status: 409 })));
+  vi.stubGlobal("fetch", asked);
+  const nothing = (): void => undefined;
+  const rewind = new Rewind({ options: () => { throw new Error("nothing is shown"); }, entered: nothing, left: nothing, failed: nothing });
+  rewind.offer("https://cloud.test/dvr");
+  await vi.advanceTimersByTimeAsync(40_000);
+  const before = asked.mock.calls.length;
+  expect(before).toBeGreaterThan(1);
+  let answer: (response: Response) => void = nothing;
+  asked.mockImplementationOnce(() => new Promise((resolve) => (answer = resolve)));
+  await vi.advanceTimersByTimeAsync(15_000);
+  rewind.close();
+  answer(new Response("", { status: 409 }));
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(asked.mock.calls.length).toBe(before + 1);
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
 });
 
 it("chooses captions by language, then by what is nearest to it", () => {

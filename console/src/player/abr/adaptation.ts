@@ -75,7 +75,8 @@ export class Adaptation {
   private lastStep = -Infinity;
   private lastUp = -Infinity;
   private decoderFails = false;
-  private barred = new Set<string>();
+  /** Tracks and their codecs. */
+  private readonly barred = new Set<string>();
 
   /** Fix the choice to a track, or undefined for automatic. */
   fix(track: string | undefined): void {
@@ -95,14 +96,19 @@ export class Adaptation {
     this.decoderFails = true;
   }
 
-  /** The browser cannot decode this track. Returns whether another one is left. */
-  bar(track: string, ladder: readonly Step[]): boolean {
-    this.barred.add(track);
-    return ladder.some((step) => !this.barred.has(step.track));
+  /** The browser cannot decode this track as it is encoded now. Returns whether another one is left. */
+  bar(bad: Step, ladder: readonly Step[]): boolean {
+    this.barred.add(keyOf(bad));
+    if (this.track === bad.track) this.track = undefined;
+    return ladder.some((step) => !this.isBarred(step));
+  }
+
+  private isBarred(step: Step): boolean {
+    return this.barred.has(keyOf(step));
   }
 
   decide(sight: Sight, now_ms: number): Decision {
-    const ladder = sight.ladder.filter((step) => !this.barred.has(step.track));
+    const ladder = sight.ladder.filter((step) => !this.isBarred(step));
     if (ladder.length === 0) return { do: "stay" };
     const decoderFails = this.decoderFails;
     this.decoderFails = false;
@@ -114,7 +120,7 @@ export class Adaptation {
     if (at < 0) {
       const gone = this.shown;
       const carrier = gone && [...ladder].reverse().find((step) => step.height >= gone.height);
-      if (carrier && !this.barred.has(gone.track)) return this.go(carrier, false, "gone", now_ms);
+      if (carrier && !this.isBarred(gone)) return this.go(carrier, false, "gone", now_ms);
       const modest = ladder.find((step, index) => index >= top && step.bitrate_bps <= START_BPS) ?? ladder[ladder.length - 1];
       return modest ? this.go(modest, false, "start", now_ms) : { do: "stay" };
     }
@@ -166,6 +172,10 @@ export class Adaptation {
     this.lastStep = now_ms;
     return { do: "step", track: step.track, urgent, why };
   }
+}
+
+function keyOf({ track, codec }: Step): string {
+  return `${track} ${codec ?? ""}`;
 }
 
 export function lateLimit(target_ms: number): number {

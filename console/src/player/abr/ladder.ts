@@ -4,6 +4,8 @@ export interface Step {
   track: string;
   height: number;
   bitrate_bps: number;
+  /** RFC 6381; it may change while the track goes on, with another publisher. */
+  codec?: string;
 }
 
 /** A picture may be enlarged by this much before it looks soft; more pixels than are shown are wasted. */

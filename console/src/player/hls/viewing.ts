@@ -309,12 +309,14 @@ export class HlsViewing implements Viewing {
   }
 
   private judge(): void {
-    if (this.paused || document.hidden) return;
+    if (this.paused) return;
+    // On a hidden page, too: there the sound goes on, and a rate that nobody took back would use up what is buffered.
+    if (this.meters.painted > 0) this.follower?.tick();
+    if (document.hidden) return;
     if (this.meters.painted === 0) {
       this.judgeStart(performance.now());
       return;
     }
-    this.follower?.tick();
     const still_ms = this.meters.paints.read(performance.now()).open_ms;
     if (still_ms > 2000 && !this.surface.ended && this.state === "playing") this.setState("waiting");
   }

@@ -139,7 +139,7 @@ export class MediaEngine {
   /** The browser cannot decode what it was given. Returns whether something else is left to try. */
   avoidUndecodable(): boolean {
     const bad = this.current;
-    if (!bad || !this.choice.bar(bad.track, this.catalog.video)) return false;
+    if (!bad || !this.choice.bar(bad, this.catalog.video)) return false;
     this.video.drop();
     this.decide();
     return true;

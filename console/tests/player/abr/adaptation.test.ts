@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Adaptation, SETTLE_MS, type Sight } from "../../../src/player/abr/adaptation";
-import { largestWorth } from "../../../src/player/abr/ladder";
+import { largestWorth, type Step } from "../../../src/player/abr/ladder";
 import { LADDER, mbps, watch } from "./link";
 
 const QUIET = { lateness_ms: 0, busy_bps: undefined, delivered_bps: 0, busy_ms: 0, demand_bps: mbps(2.5), burst_bps: 0 };
@@ -52,9 +52,19 @@ describe("Adaptation", () => {
   it("never comes back to what the browser cannot decode", () => {
     const choice = new Adaptation();
     choice.decide(sight(), 0);
-    expect(choice.bar("source", LADDER)).toBe(true);
+    const [source, middle, lowest] = LADDER as [Step, Step, Step];
+    expect(choice.bar(source, LADDER)).toBe(true);
     expect(choice.decide(sight(), 50)).toMatchObject({ track: "480p" });
-    expect(choice.bar("480p", LADDER) && choice.bar("270p", LADDER)).toBe(false);
+    expect(choice.bar(middle, LADDER) && choice.bar(lowest, LADDER)).toBe(false);
+  });
+
+  it("takes a track again that is encoded in another way now", () => {
+    const choice = new Adaptation();
+    const as = (codec: string): Step[] => LADDER.slice(0, 1).map((step) => ({ ...step, codec }));
+    choice.decide(sight({ ladder: as("hev1.1.6.L93") }), 0);
+    expect(as("hev1.1.6.L93").every((step) => choice.bar(step, as("hev1.1.6.L93")))).toBe(false);
+    expect(choice.decide(sight({ ladder: as("hev1.1.6.L93") }), 50)).toEqual({ do: "stay" });
+    expect(choice.decide(sight({ ladder: as("avc3.64001f") }), 100)).toMatchObject({ do: "step", track: "source" });
   });
 
   it("has nothing to offer without renditions", () => {
