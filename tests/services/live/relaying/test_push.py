@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import av
 import pytest
 
-from skyriver.fabric import AudioTrack, Catalog, Endpoint, Publisher, VideoTrack
+from skyriver.fabric import AudioTrack, Broadcast, Catalog, Endpoint, MediaTrack, Publisher, VideoTrack
 from skyriver.kernel.clock import MediaClock
 from skyriver.services.live.media.avc import avc3_codec
 from skyriver.services.live.media.groups import AudioCutter, GroupCutter
@@ -45,8 +46,16 @@ def spec(relay: Endpoint, url: str, key: str, rendition: str = "source") -> dict
     }
 
 
+@dataclass
+class Show:
+    """A show that runs, with the video tracks that are written."""
+
+    broadcast: Broadcast
+    videos: dict[str, MediaTrack]
+
+
 @asynccontextmanager
-async def show(relay: Endpoint) -> AsyncIterator[None]:
+async def show(relay: Endpoint) -> AsyncIterator[Show]:
     """A channel's `live`: the source with B-frames, a smaller rendition, and AAC, in real time and in a loop."""
     loop = asyncio.get_running_loop()
     tracks = {
@@ -68,8 +77,8 @@ async def show(relay: Endpoint) -> AsyncIterator[None]:
         for turn in range(1_000):
             pending = list(aac.units)
             for index in range(len(tracks["source"])):
-                for name, units in tracks.items():
-                    unit = units[index]
+                for name in tuple(video):
+                    unit = tracks[name][index]
                     pts_us = begin_us + unit.pts_us + turn * 2_000_000
                     group = cutters[name].cut(pts_us, keyframe=unit.keyframe)
                     video[name].write(unit.payload, pts_us, keyframe=unit.keyframe, group=group)
@@ -83,7 +92,7 @@ async def show(relay: Endpoint) -> AsyncIterator[None]:
     broadcast.announce()
     tasks = [asyncio.ensure_future(publisher.run()), asyncio.ensure_future(play())]
     try:
-        yield
+        yield Show(broadcast, video)
     finally:
         for task in tasks:
             task.cancel()
@@ -147,6 +156,19 @@ async def test_another_rendition_takes_over_without_a_new_connection(tmp_path: P
         _, events = await recorder.done.get()
     assert sizes(events) == [(640, 360), (320, 180)]
     assert len(recorder.publications) == 1
+
+
+async def test_a_rendition_that_is_offered_no_more_is_sent_until_it_ends(tmp_path: Path) -> None:
+    async with running_relay(tmp_path) as relay, show(relay.endpoint) as live, door(Recorder()) as station:
+        to = spec(relay.endpoint, f"rtmp://127.0.0.1:{station.port}/live", "good", "180p")
+        async with running(push.main, to, tmp_path) as child:
+            await child.says("metrics", lambda m: m["rendition"] == "180p" and m["fps"] > 20)
+            live.broadcast.remove("180p")
+            later = [await child.says("metrics") for _ in range(3)]
+            assert [said["rendition"] for said in later] == ["180p"] * 3
+            assert later[-1]["fps"] > 20
+            del live.videos["180p"]
+            await child.says("metrics", lambda m: m["rendition"] == "source" and m["fps"] > 20)
 
 
 @needs_nginx

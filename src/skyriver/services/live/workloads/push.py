@@ -4,9 +4,9 @@ Spec: {channel_id, destination_id, space, grant, origins: [{url, certificate_sha
 allow_private}. Metrics, 1 Hz: {state: connecting | running | retrying, since_us, error, attempts, rendition, fps,
 bitrate_bps, bytes_sent, dropped}. Usage: the bytes sent, under the space `push/<channel>`.
 
-The platform gets AAC, and the rendition that was asked for; where the show has none of that name now, the largest that
-is no higher, else the smallest. It can be slow, away or wrong for as long as it likes: what waits for it is bounded,
-and nobody else notices.
+The platform gets AAC, and the rendition that was asked for as long as its track goes on, be it in the catalog or not;
+where the show has none of that name now, the largest that is no higher, else the smallest. It can be slow, away or
+wrong for as long as it likes: what waits for it is bounded, and nobody else notices.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ from skyriver.services.live.workloads.specs import endpoints
 
 RETRY_MAX_S = 30.0
 USAGE_EVERY_S = 5.0
+GONE_AFTER_S = 2.0
+"""A track that the catalog does not list, and that brings nothing for so long, has ended."""
 SOURCE, AAC = "source", "aac"
 
 log = logging.getLogger(__name__)
@@ -125,6 +127,7 @@ class Push:
         self._subscriber = Subscriber(spec.origins, spec.space, lambda: self.spec.grant, BROADCAST)
         self._catalog = Catalog()
         self._video, self._sound = _Choice(), _Choice()
+        self._seen_at_s = 0.0  # when the last picture came
         self._sound_config = b""
 
     def follow(self, spec: PushSpec) -> None:
@@ -153,10 +156,9 @@ class Push:
     def _choose(self) -> None:
         """Take up what the show offers now, and what is wanted of it."""
         video, audio = self._catalog.video, self._catalog.audio
-        rendition = choose_rendition(video, self.spec.rendition)
+        rendition = self.spec.rendition if self._goes_on() else choose_rendition(video, self.spec.rendition)
         self._outbox.has_video = bool(video)
-        if rendition is not None:
-            track = video[rendition]
+        if rendition is not None and (track := video.get(rendition)) is not None:
             self._outbox.put(metadata(width=track.width, height=track.height, fps=track.framerate, audio=AAC in audio))
         if AAC not in audio:
             self._outbox.forget(AUDIO_TAG)
@@ -164,9 +166,18 @@ class Push:
         self._video.set(rendition)
         self._sound.set(AAC if AAC in audio else None)
 
+    def _goes_on(self) -> bool:
+        """Whether the rendition that is wanted is offered no more, and brings pictures all the same: those of the next
+        larger one."""
+        wanted = self.spec.rendition
+        if self._video.name != wanted or wanted in self._catalog.video:
+            return False
+        return asyncio.get_running_loop().time() - self._seen_at_s < GONE_AFTER_S
+
     async def _read_video(self, rendition: str) -> None:
         pictures = AvcTags()
         async for frame in self._subscriber.frames(rendition):
+            self._seen_at_s = asyncio.get_running_loop().time()
             try:
                 for tag in pictures.take(frame.payload, frame.pts_us):
                     self._outbox.put(tag)
@@ -216,6 +227,8 @@ class Push:
         before, pictures, sent = self._sent, 0, self.bytes_sent
         while True:
             await asyncio.sleep(1.0)
+            if self._video.name is not None and self._video.name not in self._catalog.video:
+                self._choose()  # it may have ended
             if self._sent is not before:
                 before, pictures = self._sent, 0
             self._channel.emit(
