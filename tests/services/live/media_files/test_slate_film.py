@@ -9,17 +9,17 @@ import av
 import pytest
 from av.container import InputContainer
 
-from skyriver.services.live.media.slate import SlateShape
+from skyriver.services.live.media.slate import Slate, SlateShape
 from skyriver.services.live.media.slate_film import FPS, FRAMES_PER_SLOT, make_film
 from skyriver.services.live.media_files.confined import run_confined
 from skyriver.services.live.media_files.errors import UnusableMedia
 from skyriver.services.live.media_files.storage import BlockFile
 from tests.services.live.media import samples
-from tests.services.live.media_files.films import film
+from tests.services.live.media_files.films import H264, film
 
 
-@pytest.mark.parametrize(("seconds", "slots"), [(3, 2), (1.5, 2), (5, 6)])
-def test_a_round_is_an_even_number_of_whole_slots(seconds: float, slots: int) -> None:
+@pytest.mark.parametrize(("seconds", "slots", "plays"), [(3, 2, 1), (1.5, 2, 2), (5, 6, 2)])
+def test_a_round_is_an_even_number_of_whole_slots(seconds: float, slots: int, plays: int) -> None:
     shape = SlateShape(480, 360, 44_100, 1)
     with av.open(io.BytesIO(film(seconds=seconds))) as source:
         assert isinstance(source, InputContainer)
@@ -31,13 +31,27 @@ def test_a_round_is_an_even_number_of_whole_slots(seconds: float, slots: int) ->
     assert {(p.width, p.height) for p in pictures} == {(480, 360)}
     corner = pictures[0].to_ndarray(format="gray")[5, 5]
     assert corner < 24, "what the film does not fill is black"
-    assert abs(len(slate.sound) * slate.sound_frame_us - slots * 2e6) < 2 * slate.sound_frame_us
-    decoder = av.CodecContext.create("aac", "r")
-    decoder.extradata = slate.sound_config
-    heard = [frame for unit in slate.sound for frame in decoder.decode(av.Packet(unit))]
-    assert heard[5].to_ndarray().std() > 0.02
+    assert abs(len(slate.sound) * slate.sound_frame_us - slots / plays * 2e6) < 2 * slate.sound_frame_us
+    assert loudness(slate)[5] > 0.02
     told, blob = slate.pack()
     assert type(slate).unpack(shape, told, blob) == slate
+
+
+def loudness(slate: Slate) -> list[float]:
+    """Of each frame of its sound."""
+    decoder = av.CodecContext.create("aac", "r")
+    decoder.extradata = slate.sound_config
+    return [float(frame.to_ndarray().std()) for unit in slate.sound for frame in decoder.decode(av.Packet(unit))]
+
+
+def test_sound_that_ends_long_before_the_film_is_not_heard_twice() -> None:
+    body = film(*H264, "-c:a", "aac", "-af", "atrim=0:1", seconds=3.5)
+    with av.open(io.BytesIO(body)) as source:
+        assert isinstance(source, InputContainer)
+        slate = make_film(source, SlateShape(64, 36))
+    heard = loudness(slate)
+    assert heard[10] > 0.02
+    assert max(heard[len(heard) // 2 :]) < 0.001
 
 
 def test_a_silent_film_is_silent_and_a_silent_channel_gets_no_sound() -> None:

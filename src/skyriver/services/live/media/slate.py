@@ -77,7 +77,7 @@ class Slate:
     gops: tuple[tuple[bytes, ...], ...]
     sound_config: bytes
     sound: tuple[bytes, ...]
-    """As long as the groups together; or one frame of silence. Empty: it has no sound."""
+    """As long as the groups together, or half as long, to be heard twice; or one frame of silence. Empty: no sound."""
 
     def pack(self) -> tuple[dict[str, Any], bytes]:
         """As another process is told it: JSON, and its bytes in the order of the sizes in it."""

@@ -45,13 +45,17 @@ def make_film(film: InputContainer, shape: SlateShape) -> Slate:
     def play(sound: _Tones | None) -> Iterator[VideoFrame]:
         return _pictures(film, video, audio if sound is not None else None, sound, shape)
 
+    plays = 1
+
     def play_again() -> Iterator[VideoFrame]:
+        nonlocal plays
+        plays = 2
         film.seek(0)
         return play(None)
 
     units = encode_pictures(_in_slots(play(tones), play_again), shape, FPS, bitrate_bps=_BITRATE_BPS)
     gops = tuple(units[at : at + FRAMES_PER_SLOT] for at in range(0, len(units), FRAMES_PER_SLOT))
-    config, sound = tones.encoded(len(gops)) if tones is not None else silence(shape.rate_hz, shape.channels)
+    config, sound = tones.encoded(len(gops) // plays) if tones is not None else silence(shape.rate_hz, shape.channels)
     return Slate(shape, avc3_codec(units[0]) or "avc3.42e01e", FPS, gops, config, sound)
 
 
@@ -156,12 +160,8 @@ class _Tones:
         heard = np.concatenate(self._pieces, axis=1) if self._pieces else np.zeros((channels, 0), np.float32)
         late = round(((self._first_s or 0.0) - (self.begins_s or 0.0)) * rate_hz)
         heard = np.pad(heard, ((0, 0), (late, 0))) if late > 0 else heard[:, -late:]
-        film_samples = round(min(slots, SLOTS_MAX) * _SLOT_S * rate_hz)
-        round_samples = film_samples
-        if slots % 2 == 0 and heard.shape[1] <= film_samples // 2:  # it was short, and is played twice
-            round_samples = film_samples // 2
-        heard = np.pad(heard[:, :round_samples], ((0, 0), (0, max(0, round_samples - heard.shape[1]))))
-        heard = np.tile(heard, (1, round(film_samples / round_samples)))
+        samples = round(slots * _SLOT_S * rate_hz)
+        heard = np.pad(heard[:, :samples], ((0, 0), (0, max(0, samples - heard.shape[1]))))
         codec = new_aac(rate_hz, channels, bitrate_bps=_SOUND_BPS)
         packets, layout = [], "mono" if channels == 1 else "stereo"
         for at in range(0, heard.shape[1], FRAME_SAMPLES):

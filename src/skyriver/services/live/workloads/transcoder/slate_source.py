@@ -108,12 +108,13 @@ class SlateSource(Source):
             for task in (making, stale):
                 task.cancel()
             await asyncio.gather(making, stale, return_exceptions=True)
+        if not making.cancelled() and (error := making.exception()) is not None:
+            log.error("the film is no slate, and its picture stays", exc_info=error)
 
     async def _keep_trying(self, film: StoredFile, shape: SlateShape) -> None:
-        read = film.reader()
         while True:
             try:
-                arguments = {"shape": asdict(shape)}
+                arguments, read = {"shape": asdict(shape)}, film.reader()
                 told, blob = await run_confined("film_slate", arguments, film.size_bytes, read, within_s=FILM_WITHIN_S)
                 self._take(Slate.unpack(shape, told, blob))
             except (SkyriverError, ValueError, TypeError, KeyError, OSError) as error:
@@ -147,7 +148,9 @@ class SlateSource(Source):
             if playing is None or slot_of(pts_us) > slot:
                 playing, slot, index = self._slate, slot_of(pts_us), 0
                 frame_us = 1_000_000 // playing.fps
-                self._sound_index = round(slot % len(playing.gops) * SLOT_US / (playing.sound_frame_us or 1))
+                index_now = round(slot % len(playing.gops) * SLOT_US / (playing.sound_frame_us or 1))
+                if abs(index_now - self._sound_index) > 1:  # one more or less is where it began within a frame
+                    self._sound_index = index_now
                 group = group_of(pts_us)
             next_us += frame_us
             pictures = playing.gops[slot % len(playing.gops)]
