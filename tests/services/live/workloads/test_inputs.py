@@ -240,11 +240,11 @@ async def test_two_transcoders_of_one_channel_cut_the_same_groups_through_switch
 
 async def test_a_film_is_a_slate_that_moves_and_sounds(tmp_path: Path) -> None:
     async def chunks() -> AsyncIterator[bytes]:
-        yield film(seconds=3)
+        yield film(seconds=4)
 
     store = open_store(f"file://{tmp_path / 'objects'}?reserve_bytes=0")
     await write_file(store, "media-files/t/f", chunks(), most_bytes=1 << 30)
-    at = StoredFile(store.url, "media-files/t/f", len(film(seconds=3))).spec()
+    at = StoredFile(store.url, "media-files/t/f", len(film(seconds=4))).spec()
     async with (
         running_relay(tmp_path) as relay,
         running_process("live.transcoder", with_inputs(relay.endpoint, slate=SLATE | {"film": at}), tmp_path) as child,
