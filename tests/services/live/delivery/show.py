@@ -58,6 +58,10 @@ class Show:
         self._sounds = 0
         broadcast.announce()
 
+    def withhold(self, name: str) -> None:
+        """Take a video track out of the offer, and go on with it."""
+        self._broadcast.remove(name)
+
     def publish(self, until_us: int) -> None:
         while (pts_us := self.begin_us + self._pictures * SLOT_US // (2 * FPS)) <= until_us:
             for name, track in self._videos.items():

@@ -66,6 +66,23 @@ async def test_a_channel_comes_out_of_the_fabric_for_its_first_viewer(tmp_path: 
     assert all(said["space"] == "live/ch_1" and said["source"].startswith("hls/") for said in usage)
 
 
+async def test_a_track_that_is_offered_no_more_goes_on_for_those_who_play_it(tmp_path: Path) -> None:
+    async with (
+        running_relay(tmp_path) as relay,
+        on_air(relay.endpoint) as show,
+        edge(relay.endpoint, tmp_path) as (_, url),
+    ):
+        await get(url)
+        show.withhold("180p")
+        track = url.replace("index.m3u8", "180p/index.m3u8")
+        for _ in range(2):
+            newest = int(re.findall(r"(\d+)\.\d+\.m4s", (await get(track)).decode())[-1])
+            later = (await get(f"{track}?_HLS_msn={newest + 1}")).decode()
+            assert f"\n{newest + 1}.m4s\n" in later
+        assert "180p" not in (await get(url)).decode()
+        assert "../180p/" not in (await get(url.replace("index.m3u8", "source/index.m3u8"))).decode()
+
+
 async def test_two_edges_serve_the_same_bytes_under_the_same_names(tmp_path: Path) -> None:
     async with (
         running_relay(tmp_path) as relay,

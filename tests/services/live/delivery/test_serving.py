@@ -20,6 +20,7 @@ from skyriver.fabric.grants import Denial, Verifier
 from skyriver.kernel.clock import utc_now
 from skyriver.services.live.delivery.addresses import Addresses, AddressLimits
 from skyriver.services.live.delivery.connection import HEAD_S, IDLE_S, STALL_S
+from skyriver.services.live.delivery.feed import ENDED_AFTER_S
 from skyriver.services.live.delivery.http import MAX_HEAD_BYTES
 from skyriver.services.live.delivery.routes import BLOCK_S
 from skyriver.services.live.delivery.server import DeliveryServer, Metrics, tls_context
@@ -70,6 +71,17 @@ async def test_everything_that_a_playlist_names_can_be_had() -> None:
             named_by_time = await edge.get(f"{edge.base}/180p/t{start_us}.m4s")
             named_by_slot = await edge.get(f"{edge.base}/180p/{int(start_us) // SLOT_US}.m4s")
             assert named_by_time.body == named_by_slot.body
+
+
+def test_a_track_that_is_offered_no_more_ends_when_it_brings_nothing() -> None:
+    feed = feed_of()
+    small, sound = feed.tracks["180p"], feed.tracks["aac"]
+    small.offered, small.heard_at_s = False, 100.0
+    feed.expire(100.0 + ENDED_AFTER_S)
+    assert set(feed.tracks) == {"180p", "aac"}
+    feed.expire(100.1 + ENDED_AFTER_S)
+    assert set(feed.tracks) == {"aac"}
+    assert small.ring.ended and not sound.ring.ended
 
 
 async def test_a_segment_is_its_parts() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from skyriver.fabric import AudioTrack, Catalog, Endpoint, Subscriber, VideoTrack
-from skyriver.kernel.clock import MediaClock
+from skyriver.kernel.clock import MediaClock, monotonic_s
 from skyriver.services.live.captions.model import TRACKS_MAX, decode_cues
 from skyriver.services.live.cmaf import Part, Segmenter, UnsupportedCodec, segmenter_for
 from skyriver.services.live.delivery.captions import CaptionFeed
@@ -245,9 +245,8 @@ class ChannelFeed:
 
     async def _read(self, name: str, track: Track, segmenter: Segmenter, *, back_us: int, after: int) -> None:
         """Fill a track's ring with what comes of `back_us` ago and later, in segments of numbers above `after`."""
-        loop = asyncio.get_running_loop()
         async for frame in self._subscriber.frames(name, back_us=back_us):
-            track.heard_at_s = loop.time()
+            track.heard_at_s = monotonic_s()
             parts = [part for part in segmenter.push(frame) if part.segment > after]
             for part in parts:
                 track.ring.append(part, segmenter.pending if part is parts[-1] else None)
