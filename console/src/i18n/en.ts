@@ -99,8 +99,7 @@ export const en = {
   ingest_obs_3: "Settings → Output: H.264 encoder, keyframe interval 2 s, AAC audio.",
   ingest_obs_4: "Start streaming. The picture appears here within seconds.",
   ingest_about_rtmp: "What every encoder knows. H.264, or HEVC, AV1 and VP9 by Enhanced RTMP; AAC or Opus.",
-  ingest_about_rtmps:
-    "RTMP within TLS: nobody on the way sees the key or the picture. OBS wants the operator's own certificate on the node.",
+  ingest_about_rtmps: "RTMP within TLS: nobody on the way sees the key or the picture. OBS wants the operator's own certificate on the node.",
   ingest_about_srt:
     "For unsteady networks: lost packets come again in time. H.264 or HEVC, and AAC. If the key has a passphrase, add &passphrase=… to the address.",
   ingest_about_whip: "WebRTC from encoders: lowest delay, H.264 and Opus. The stream key is the bearer token.",
