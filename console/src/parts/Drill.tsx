@@ -5,7 +5,8 @@
  * the screen, and whether it moved to another edge. Each is shown against the stage's goal.
  */
 
-import { Alert, Badge, Button, Card, Group, Table, Text, Title } from "@mantine/core";
+import { Alert, Badge, Box, Button, Card, Group, Table, Text, Title } from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
 import { useCallback, useEffect, useState } from "react";
 import { request } from "../api/client";
 import { useSession } from "../app/session";
@@ -88,14 +89,16 @@ export function Drill({ channelId, player }: { channelId: string; player: Skyriv
       </Text>
       {shown.length === 0 && <Text size="sm">{t("drill_nothing_runs")}</Text>}
       {shown.length > 0 && (
-        <Table.ScrollContainer minWidth={420}>
+        <Table.ScrollContainer minWidth={280}>
           <Table verticalSpacing={6}>
             <Table.Thead>
               <Table.Tr>
                 <Table.Th>{t("drill_stage")}</Table.Th>
-                <Table.Th>{t("drill_when_it_dies")}</Table.Th>
+                <Table.Th visibleFrom="sm">{t("drill_when_it_dies")}</Table.Th>
                 <Table.Th ta="right">{t("drill_goal")}</Table.Th>
-                <Table.Th ta="right">{t("drill_measured")}</Table.Th>
+                <Table.Th ta="right" visibleFrom="sm">
+                  {t("drill_measured")}
+                </Table.Th>
                 <Table.Th />
               </Table.Tr>
             </Table.Thead>
@@ -147,8 +150,20 @@ interface RowProps {
 
 function StageRow({ line, result, busy, onKill }: RowProps) {
   const t = useText();
+  const wide = useMediaQuery("(min-width: 48em)", true);
   const stage = t(`stage_${line.stage}`);
   const kept = result !== undefined && result.gap_ms <= result.goal_ms;
+  const outcome = (
+    <Badge variant="light" color={line.protected ? "teal" : "yellow"} tt="none">
+      {t(line.protected ? "drill_protected" : "drill_restarts")}
+    </Badge>
+  );
+  const measured = result && (
+    <Group gap={4} justify="flex-end" wrap="nowrap" c={kept ? "teal" : "orange"}>
+      <Icon name={kept ? "check" : "warning"} />
+      {t("milliseconds", { ms: result.gap_ms })}
+    </Group>
+  );
   return (
     <Table.Tr>
       <Table.Td>
@@ -156,20 +171,15 @@ function StageRow({ line, result, busy, onKill }: RowProps) {
         <Text size="xs" c="dimmed">
           {line.site}
         </Text>
+        <Box hiddenFrom="sm">{outcome}</Box>
       </Table.Td>
-      <Table.Td>
-        <Badge variant="light" color={line.protected ? "teal" : "yellow"} tt="none">
-          {t(line.protected ? "drill_protected" : "drill_restarts")}
-        </Badge>
+      <Table.Td visibleFrom="sm">{outcome}</Table.Td>
+      <Table.Td ta="right" style={{ whiteSpace: "nowrap" }}>
+        {t("milliseconds", { ms: line.goal_ms })}
+        <Box hiddenFrom="sm">{measured}</Box>
       </Table.Td>
-      <Table.Td ta="right">{t("milliseconds", { ms: line.goal_ms })}</Table.Td>
-      <Table.Td ta="right">
-        {result && (
-          <Group gap={4} justify="flex-end" wrap="nowrap" c={kept ? "teal" : "orange"}>
-            <Icon name={kept ? "check" : "warning"} />
-            {t("milliseconds", { ms: result.gap_ms })}
-          </Group>
-        )}
+      <Table.Td ta="right" visibleFrom="sm" style={{ whiteSpace: "nowrap" }}>
+        {measured}
       </Table.Td>
       <Table.Td ta="right">
         <Button
@@ -180,7 +190,7 @@ function StageRow({ line, result, busy, onKill }: RowProps) {
           onClick={onKill}
           aria-label={line.stage === "edge" ? t("drill_edge") : t("drill_kill_stage", { stage })}
         >
-          {line.stage === "edge" ? t("drill_edge") : t("drill_kill")}
+          {line.stage === "edge" && wide ? t("drill_edge") : t("drill_kill")}
         </Button>
       </Table.Td>
     </Table.Tr>

@@ -56,7 +56,7 @@ export function LadderCard({ channel, onChange }: Props) {
         {saved !== undefined && (
           <Group justify="space-between" wrap="nowrap">
             <Text size="sm">{t("ladder_saved")}</Text>
-            <Text fw={600}>{`${Math.round(saved * 100)} %`}</Text>
+            <Text fw={600} style={{ whiteSpace: "nowrap" }}>{`${Math.round(saved * 100)} %`}</Text>
           </Group>
         )}
         {measured.some(({ quality }) => quality.withdrawn) && <Text size="sm">{t("ladder_withdrawn")}</Text>}
