@@ -54,7 +54,7 @@ class Leftovers:
                     if leave_by is None
                     else (datetime.fromisoformat(leave_by) - self._now()).total_seconds()
                 )
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
                 log.warning("%s cannot be read and is left as it is: %r.", path, error)
                 continue
             if workload.id == path.parent.name:

@@ -92,6 +92,7 @@ class Supervisor:
         self._reconciler = Reconciler()
         self._children: dict[str, Child] = {}
         self._trust = Trust({"keys": []}, ())
+        self._denied: set[frozenset[tuple[str, Any]]] = set()
         self._news: asyncio.Queue[_News] = asyncio.Queue(QUEUE_NEWS)
 
     @property
@@ -136,6 +137,8 @@ class Supervisor:
                 stopping = stopping or isinstance(news, _Stop)
                 for action in self._react(news, now_s):
                     self._carry_out(action, tasks)
+                # Reading a burst of news waits for nothing: without this, no child would be written to meanwhile.
+                await asyncio.sleep(0)
 
     def _signal(self, workload_id: str, number: signal.Signals) -> int | None:
         child = self._children.get(workload_id)
@@ -158,6 +161,7 @@ class Supervisor:
             case _Plan():
                 told = self._trust
                 self._trust = news.trust
+                self._denied = {frozenset(denial.items()) for denial in news.trust.denied}
                 if told != news.trust:
                     self._tell_all({"cmd": "keys", **news.trust.command()})
                 return self._reconciler.plan(news.workloads, now_s) + self._take_up_leftovers(now_s)
@@ -167,9 +171,10 @@ class Supervisor:
                 self._children.pop(news.workload_id, None)
                 return self._reconciler.ended(news.workload_id, now_s)
             case _Deny():
-                if news.denial not in self._trust.denied:
+                if (entry := frozenset(news.denial.items())) not in self._denied:  # else every child has heard it
+                    self._denied.add(entry)
                     self._trust = Trust(self._trust.jwks, (*self._trust.denied, news.denial))
-                self._tell_all({"cmd": "deny", **news.denial})
+                    self._tell_all({"cmd": "deny", **news.denial})
                 return []
             case _Stop():
                 return self._reconciler.stop(now_s)
