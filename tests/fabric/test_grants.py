@@ -97,6 +97,10 @@ def test_a_denied_grant_is_refused_until_it_would_have_expired() -> None:
     checker.verify(sign(jti="t.2"), SPACE)
     checker.deny(Denial("jti t.2", NOW - timedelta(seconds=1)))
     checker.verify(sign(jti="t.2"), SPACE)
+    checker.deny(*(Denial(f"jti t.{n}", NOW + timedelta(minutes=5)) for n in (2, 3)))
+    for n in (1, 2, 3):
+        with pytest.raises(NotAuthenticated, match="revoked"):
+            checker.verify(sign(jti=f"t.{n}"), SPACE)
 
 
 @pytest.mark.parametrize("subject", [f"root {SPACE}", "by us_1"])

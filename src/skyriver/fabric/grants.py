@@ -173,14 +173,15 @@ class Verifier:
                     keys[jwk["kid"]] = key
         self._keys = keys
 
-    def deny(self, denial: Denial) -> None:
+    def deny(self, *denials: Denial) -> None:
         """Refuse these grants until they would have expired, after which they are worthless anyway."""
         now = self._now()
         self._denied = {subject: kept for subject, kept in self._denied.items() if kept.until > now}
-        known = self._denied.get(denial.subject)
-        stricter = known is None or (denial.before_us or 0) >= (known.before_us or 0)
-        if denial.until > now and stricter:  # news may arrive twice, and in any order
-            self._denied[denial.subject] = denial
+        for denial in denials:
+            known = self._denied.get(denial.subject)
+            stricter = known is None or (denial.before_us or 0) >= (known.before_us or 0)
+            if denial.until > now and stricter:  # news may arrive twice, and in any order
+                self._denied[denial.subject] = denial
 
     def is_denied(self, grant: Grant) -> bool:
         """Whether the grant is refused now."""

@@ -95,11 +95,11 @@ class Relay:
                 for held in list(self.sessions.values()):
                     self._end(held, code=0)
 
-    def deny(self, denial: Denial) -> None:
+    def deny(self, *denials: Denial) -> None:
         """Grants are revoked: their sessions end now, and they open none any more."""
-        self.verifier.deny(denial)
+        self.verifier.deny(*denials)
         for held in list(self.sessions.values()):
-            if denial.covers(held.grant):
+            if self.verifier.is_denied(held.grant):
                 held.session.cancel(403)
 
     def rotate_certificate(self) -> None:

@@ -87,8 +87,7 @@ class GrantKeys:
         """Read the deny list again."""
         async with self._store.session() as session:
             denied = await denied_grants(session)
-        for denial in denied:
-            self.verifier.deny(denial)
+        self.verifier.deny(*denied)
 
     def derive_key(self, purpose: str) -> bytes:
         """A symmetric key of 32 bytes, for `purpose` alone: the same in every API process of this cloud."""

@@ -110,8 +110,7 @@ class RelayWorkload:
         )
 
     def _deny(self, denied: Iterable[Mapping[str, Any]]) -> None:
-        for entry in denied:
-            self._relay.deny(Denial.from_entry(entry))
+        self._relay.deny(*map(Denial.from_entry, denied))
 
     # -- events ----------------------------------------------------------------------------------------------------
 

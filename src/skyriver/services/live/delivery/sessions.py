@@ -115,10 +115,10 @@ class Sessions:
         session = self._sessions[token] = Session(grant, channel_id, space, monotonic_s(), utc_now())
         return session
 
-    def deny(self, denial: Denial) -> None:
+    def deny(self, *denials: Denial) -> None:
         """Grants are revoked: they open nothing any more."""
-        self.verifier.deny(denial)
-        self._end(lambda _, session: denial.covers(session.grant))
+        self.verifier.deny(*denials)
+        self._end(lambda _, session: self.verifier.is_denied(session.grant))
 
     def trust(self, jwks: Mapping[str, Any]) -> None:
         """Take newer keys; the sessions of those that are no longer among them end."""

@@ -86,11 +86,11 @@ class WhepServer(SignallingServer[WhepSession]):
         for feed, _ in self._feeds.values():
             feed.move(relays)
 
-    def deny(self, denial: Denial) -> None:
+    def deny(self, *denials: Denial) -> None:
         """Grants are revoked: their sessions end now."""
-        self.verifier.deny(denial)
+        self.verifier.deny(*denials)
         for session in tuple(self.sessions.values()):
-            if denial.covers(session.grant):
+            if self.verifier.is_denied(session.grant):
                 session.end()
 
     async def run(self) -> None:

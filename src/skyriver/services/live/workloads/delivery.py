@@ -113,8 +113,7 @@ class DeliveryWorkload:
             self._server.follow(_relays(spec), _origins(spec))
 
     def _deny(self, denied: Iterable[Mapping[str, Any]]) -> None:
-        for entry in denied:
-            self._server.sessions.deny(Denial.from_entry(entry))
+        self._server.sessions.deny(*map(Denial.from_entry, denied))
 
     # -- listening -------------------------------------------------------------------------------------------------
 

@@ -151,8 +151,7 @@ class WhepWorkload:
             self._server.follow(endpoints(spec["origins"]))
 
     def _deny(self, denied: Iterable[Mapping[str, Any]]) -> None:
-        for entry in denied:
-            self._server.deny(Denial.from_entry(entry))
+        self._server.deny(*map(Denial.from_entry, denied))
 
     async def _report(self) -> None:
         round_ = 0
