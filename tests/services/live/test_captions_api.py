@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
 
 from skyriver.fabric import group_of
 from skyriver.kernel.clock import utc_now
@@ -12,6 +17,7 @@ from tests.services.live.test_api import Scene, problem
 from tests.services.live.test_api import scene as scene
 
 PATH = "/v1/channels/main-stage/captions"
+PATIENCE_S = 10.0  # only a failure takes that long
 
 
 async def on_air(scene: Scene) -> str:
@@ -50,6 +56,18 @@ async def test_a_cue_reaches_the_transcoder_in_media_time_and_offers_its_languag
     assert (command["start_us"], command["end_us"]) == (start_us, start_us + 3_000_000)
     assert command["group"] == group_of(command["told_us"])
     assert [track["language"] for track in (await scene.red.get(PATH)).json()["items"]] == ["en"]
+
+
+async def test_nobodys_write_waits_for_a_node_that_is_told_a_cue(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    await on_air(scene)
+
+    async def told(_workload_id: str, _command: Mapping[str, Any]) -> None:
+        async with asyncio.timeout(PATIENCE_S), scene.cloud.store.transaction():
+            pass  # SQLite has one writer at a time
+
+    monkeypatch.setattr(scene.hand, "tell", told)
+    for _ in range(2):  # the first one puts its language on offer
+        assert (await scene.red.post(PATH, json={"language": "en", "text": "Hello"})).status_code == 202
 
 
 async def test_a_cue_that_nobody_would_see_is_refused_with_a_reason(scene: Scene) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from skyriver.kernel.clock import utc_now
-from skyriver.platform.web import Caller, Member, Page, Reader, Writer, problems
+from skyriver.platform.web import Caller, Member, Page, Reader, RuntimeDep, Writer, problems
 from skyriver.services.live.api.channel_access import LiveDep, own_channel
 from skyriver.services.live.captions import operations
 from skyriver.services.live.shapes.captions import (
@@ -57,16 +57,21 @@ async def remove_caption_track(
 
 
 @router.post("/channels/{id_or_slug}/captions", status_code=202, responses=problems(404, 409, 429, 503))
-async def send_cue(id_or_slug: IdOrSlug, body: NewCue, caller: Member, session: Writer, live: LiveDep) -> CueShape:
+async def send_cue(id_or_slug: IdOrSlug, body: NewCue, caller: Member, runtime: RuntimeDep, live: LiveDep) -> CueShape:
     """Show a line to the viewers of a show. The first cue in a language puts it on offer."""
-    channel = await own_channel(session, caller, id_or_slug)
-    live.caption_allowance.take(channel.id)
+    async with runtime.store.session() as session:
+        channel = await own_channel(session, caller, id_or_slug)
+        live.caption_allowance.take(channel.id)
+        track = await operations.find_track(session, channel, body.language)
     now = utc_now()
     cue = operations.cue_of(body.text, body.start, body.duration_s, now)
-    track, changed = await operations.set_track(session, caller, channel, body.language, None)
+    operations.on_air(live.cloud, channel)
+    if track is None:
+        async with runtime.store.transaction() as session:
+            channel = await own_channel(session, caller, id_or_slug)
+            track, _ = await operations.set_track(session, caller, channel, body.language, None)
+            live.plan_after_commit(session)
     await operations.send_cue(live.cloud, channel, track, cue, now)
-    if changed:
-        live.plan_after_commit(session)
     return CueShape(
         language=track.language,
         text=cue.text,

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from skyriver.fabric import group_of
 from skyriver.kernel.errors import SkyriverError
 from skyriver.platform.identity import Principal, record_audit
+from skyriver.platform.workloads import ObservedWorkload
 from skyriver.services.live.captions.errors import (
     CaptionTrackNotFound,
     CueNotTaken,
@@ -30,6 +31,11 @@ from skyriver.services.live.records import CaptionTrackRecord, ChannelRecord
 log = logging.getLogger(__name__)
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+async def find_track(session: AsyncSession, channel: ChannelRecord, language: str) -> CaptionTrackRecord | None:
+    """One of a channel's languages; None where it has none of that name."""
+    return await session.get(CaptionTrackRecord, (channel.id, language))
 
 
 async def tracks_of(session: AsyncSession, channel: ChannelRecord) -> Sequence[CaptionTrackRecord]:
@@ -100,19 +106,31 @@ def cue_of(text: str, start: datetime | None, duration_s: float, now: datetime) 
     return Cue(start_us, start_us + round(duration_s * 1e6), text)
 
 
-async def send_cue(
-    cloud: Cloud, channel: ChannelRecord, track: CaptionTrackRecord, cue: Cue, told_at: datetime
-) -> None:
-    """Tell the channel's transcoder and its standby, which write it in the same group. One of them suffices.
+def on_air(cloud: Cloud, channel: ChannelRecord) -> list[ObservedWorkload]:
+    """The channel's transcoder and its standby, as far as they work.
 
     Raises:
-        NotOnAir: there is none.
-        CueNotTaken: neither could be told.
+        NotOnAir: neither does.
     """
     both = (cloud.observed.workload(name(channel.id)) for name in (transcoder_name, standby_name))
     there = [workload for workload in both if workload is not None and workload.serving]
     if not there:
         raise NotOnAir(channel.slug)
+    return there
+
+
+async def send_cue(
+    cloud: Cloud, channel: ChannelRecord, track: CaptionTrackRecord, cue: Cue, told_at: datetime
+) -> None:
+    """Tell the channel's transcoder and its standby, which write it in the same group. One of them suffices.
+
+    It waits for their nodes: never within a transaction.
+
+    Raises:
+        NotOnAir: there is none.
+        CueNotTaken: neither could be told.
+    """
+    there = on_air(cloud, channel)
     told_us = _media_us(told_at)
     command: dict[str, Any] = {
         "cmd": "cue",
