@@ -18,6 +18,7 @@ import pytest
 from skyriver.fabric import SLOT_US, AudioTrack, Catalog, MediaFrame, VideoTrack, certificates
 from skyriver.fabric.grants import Denial, Verifier
 from skyriver.kernel.clock import utc_now
+from skyriver.services.live.delivery import server
 from skyriver.services.live.delivery.addresses import Addresses, AddressLimits
 from skyriver.services.live.delivery.connection import HEAD_S, IDLE_S, STALL_S
 from skyriver.services.live.delivery.feed import ENDED_AFTER_S
@@ -420,9 +421,9 @@ async def test_sound_that_is_described_anew_does_not_begin_in_the_past() -> None
 @contextlib.asynccontextmanager
 async def a_server(limits: AddressLimits) -> AsyncIterator[int]:
     """The whole server, without channels; its port."""
-    server = DeliveryServer(Verifier(JWKS), (), lambda: "", limits=limits)
-    port = await server.listen("127.0.0.1", 0)
-    running = asyncio.create_task(server.run())
+    delivery = DeliveryServer(Verifier(JWKS), (), lambda: "", limits=limits)
+    port = await delivery.listen("127.0.0.1", 0)
+    running = asyncio.create_task(delivery.run())
     try:
         yield port
     finally:
@@ -451,6 +452,24 @@ async def test_one_address_does_not_take_all_connections() -> None:
         for _, open_writer in held:
             open_writer.close()
         writer.close()
+
+
+async def test_an_address_that_is_refused_does_not_fill_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 4)
+    monkeypatch.setattr(server, "TURNED_AWAY_MAX", 3)
+    async with a_server(AddressLimits(connections=2)) as port:
+        held = [await health(port) for _ in range(2)]
+        silent = [await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.1", 0)) for _ in range(8)]
+        status, writer = await health(port, "127.0.0.2")
+        assert status == 200
+        for reader, _ in silent[3:]:
+            assert await reader.read() == b"", "more than a few are not even told"
+        reader, told = silent[0]
+        told.write(request("/health"))
+        assert (await answer(reader)).status == 429
+        assert await reader.read() == b"", "it cannot stay and ask again"
+        for open_writer in (writer, *(w for _, w in held), *(w for _, w in silent)):
+            open_writer.close()
 
 
 async def test_one_address_does_not_take_all_time() -> None:

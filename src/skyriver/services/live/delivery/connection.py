@@ -57,6 +57,7 @@ class Connection(asyncio.Protocol):
     Attributes:
         peer: the other end's address, once it is open.
         handler: may be changed between requests.
+        last: whether the next response ends it, whatever was asked.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Connection(asyncio.Protocol):
         self.account: Account | None = None
         self.peer = ""
         self.handler = handler
+        self.last = False
         self._now_s = now_s
         self._on_begin, self._on_end = on_begin, on_end
         self._transport: asyncio.Transport | None = None
@@ -167,7 +169,8 @@ class Connection(asyncio.Protocol):
     def _send(self, response: Response) -> None:
         request, self._request = self._request, None
         assert request is not None and self._transport is not None
-        end = _KEEP if request.keep_alive else _CLOSE
+        keep = request.keep_alive and not self.last
+        end = _KEEP if keep else _CLOSE
         sent_bytes = len(response.head) + len(end)
         if request.method == "HEAD" or not response.chunks:
             self._transport.write(response.head + end)
@@ -180,7 +183,7 @@ class Connection(asyncio.Protocol):
         if self.account is not None:
             self.account.bytes_sent += sent_bytes
         self._since_s = self._now_s()
-        if not request.keep_alive:
+        if not keep:
             self._closing = True
             self._transport.close()
 

@@ -33,6 +33,9 @@ from skyriver.services.live.model import space_of
 from skyriver.services.live.vod.source import VodSource
 
 MAX_CONNECTIONS = 8192
+TURNED_AWAY_MAX = 256
+"""Connections that are open only to be told why they are refused. More are closed without a word: whoever is refused
+must not fill the server by waiting."""
 MAX_FEEDS = 256
 UNWATCHED_S = 60.0
 """How long a channel is kept without anybody asking: for the viewer who reloads, or comes back from a break."""
@@ -102,6 +105,7 @@ class DeliveryServer:
         self._routes = Routes(self.sessions, self._feed, recorded)
         self._feeds: dict[str, _Running] = {}
         self._connections: dict[Connection, Caller | None] = {}
+        self._turned_away = 0
         self._addresses = Addresses(limits)
         self._tasks: asyncio.TaskGroup | None = None
         self._servers: list[asyncio.Server] = []
@@ -160,16 +164,21 @@ class DeliveryServer:
         return Connection(self._handle, monotonic_s, self._end, self._begin)
 
     def _begin(self, connection: Connection) -> None:
-        caller = self._addresses.enter(connection.peer, monotonic_s())
-        full = len(self._connections) >= MAX_CONNECTIONS
+        full = len(self._connections) - self._turned_away >= MAX_CONNECTIONS
+        caller = None if full else self._addresses.enter(connection.peer, monotonic_s())
         self._connections[connection] = caller
-        if full or caller is None:
+        if caller is None:
             self._refused += 1
-            connection.handler = _refuse if full else _refuse_address
+            self._turned_away += 1
+            connection.handler, connection.last = _refuse if full else _refuse_address, True
+            if self._turned_away > TURNED_AWAY_MAX:
+                connection.close()
 
     def _end(self, connection: Connection) -> None:
-        caller = self._connections.pop(connection, None)
-        if caller is not None:
+        caller = self._connections.pop(connection)
+        if caller is None:
+            self._turned_away -= 1
+        else:
             caller.connections -= 1
 
     def _handle(self, request: Request, connection: Connection) -> Response | Later:
