@@ -226,6 +226,15 @@ def test_of_several_tracks_the_first_one_counts() -> None:
         list(flv.video(memoryview(described[:-1]), 0))
 
 
+def test_a_publisher_cannot_have_us_say_or_read_ever_more_of_its_tracks() -> None:
+    flv = FlvReader()
+    many = b"".join(bytes((number,)) + bytes(3) for number in range(1, 256))
+    notices = [*flv.video(memoryview(b"\x96\x10avc1" + many), 0), *flv.audio(memoryview(b"\x95\x10mp4a" + many), 0)]
+    assert 0 < len(notices) < 10
+    with pytest.raises(DamagedMedia, match="more tracks"):
+        list(flv.video(memoryview(b"\x96\x10avc1" + many * 2), 0))
+
+
 @pytest.mark.parametrize("fourcc", [b"avc1", b"hvc1", b"av01", b"vp09"])
 @given(data=st.binary(max_size=80))
 def test_garbage_in_any_codec_never_escapes(fourcc: bytes, data: bytes) -> None:

@@ -9,6 +9,7 @@ from skyriver.services.live.stations.errors import DamagedMedia
 
 _MOD_EX = 7
 _ONE_TRACK, _MANY_TRACKS_MANY_CODECS = 0, 2
+_TRACKS_MAX = 256  # their numbers have eight bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ def enhanced_header(
         left_out: told the number of each other track.
 
     Raises:
-        DamagedMedia: the tag ends within its header.
+        DamagedMedia: the tag ends within its header, or has more tracks than there are numbers.
     """
     packet_type, at = body[0] & 15, 1
     while packet_type == _MOD_EX:  # optional modifiers (nanoseconds) before the packet itself
@@ -61,7 +62,11 @@ def _track_0(data: memoryview, kind: str, left_out: Callable[[int], None]) -> He
     if tracks != _MANY_TRACKS_MANY_CODECS:
         fourcc, at = bytes(data[at : at + 4]), at + 4
     found: Header | None = None
+    seen = 0
     while at < len(data):
+        seen += 1
+        if seen > _TRACKS_MAX:
+            raise DamagedMedia(f"The {kind} of this stream has more tracks in one tag than there are numbers for them.")
         if tracks == _MANY_TRACKS_MANY_CODECS:
             fourcc, at = bytes(data[at : at + 4]), at + 4
         if len(fourcc) < 4 or at >= len(data):

@@ -32,6 +32,7 @@ _AAC, _ENHANCED_AUDIO = 10, 9
 _KEYFRAME, _COMMAND_FRAME = 1, 5
 _SEQUENCE_HEADER, _CODED, _CODED_NO_OFFSET = 0, 1, 3
 _VIDEO_MULTITRACK, _AUDIO_MULTITRACK = 6, 5
+_NOTICES_MAX = 8  # of a publication: each travels to the control plane
 _VIDEO_ADVICE = "H.264, HEVC, AV1 or VP9 (ffmpeg: -c:v libx264)"
 _AUDIO_ADVICE = "AAC or Opus (ffmpeg: -c:a aac)"
 
@@ -95,9 +96,9 @@ class FlvReader:
         yield from self._audio_packet(header, pts_ms)
 
     def _notices(self, kind: str, others: list[int]) -> Iterator[Notice]:
-        """Each track that is left out is told once."""
+        """The first tracks that are left out are told, each once."""
         for number in others:
-            if (kind, number) not in self._left_out:
+            if (kind, number) not in self._left_out and len(self._left_out) < _NOTICES_MAX:
                 self._left_out.add((kind, number))
                 yield Notice(
                     f"This stream has another {kind} track (number {number}), which is not taken: only track 0 is. "
