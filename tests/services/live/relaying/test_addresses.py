@@ -119,6 +119,8 @@ def test_what_cannot_be_pushed_to(url: str, key: str) -> None:
 def test_secrets_are_not_shown() -> None:
     url = "rtsp://user:pa55@camera.test/stream?token=abcdef&x=long-one"
     assert shown_url(url) == "rtsp://***@camera.test/stream?token=***&x=***"
+    assert shown_url("srt://a.test:1?passphrase=half;other-half") == "srt://a.test:1?passphrase=***"
+    assert shown_url("http://a.test/x?bare-token&y=1") == "http://a.test/x?***&y=***"
     assert {"pa55", "user", "abcdef", "long-one", url} <= set(secrets_of(url))
     assert "camera.test" not in secrets_of(url)
 

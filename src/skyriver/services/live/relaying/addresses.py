@@ -9,7 +9,6 @@ resolves differently a moment later gains nothing.
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -175,7 +174,8 @@ def shown_url(url: str) -> str:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     secret = f"{HIDDEN}@" if "@" in parts.netloc else ""
-    query = re.sub(r"=[^&;]*", f"={HIDDEN}", parts.query)
+    pairs = (pair.partition("=") for pair in parts.query.split("&")) if parts.query else ()
+    query = "&".join(f"{name}={HIDDEN}" if sign else HIDDEN for name, sign, _ in pairs)
     return f"{parts.scheme}://{secret}{host}{parts.path}" + (f"?{query}" if query else "")
 
 
