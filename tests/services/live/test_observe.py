@@ -89,6 +89,17 @@ async def test_a_stations_event_reaches_the_plan_through_the_store(store: Store,
     assert await wanted(store, hand, clock() + HOLD_WITH_SLATE) == {"live.station"}
 
 
+async def test_news_that_comes_while_older_news_is_written_is_written_too(
+    store: Store, channel_id: str, clock: Clock
+) -> None:
+    live = Live(store, EventHub(), HandCloud(small_cloud(station("n1", carries=[channel_id]))), LiveSettings(), clock)
+    await asyncio.gather(live.take(said(channel_id, "started")), live.take(said(channel_id, "stopped")))
+    async with store.session() as session:
+        row = await session.get(InputRecord, (channel_id, "main"))
+    assert row is not None and row.ended_at == T0
+    assert not live._unwritten
+
+
 async def test_a_republish_in_time_keeps_the_state_and_the_transcoder(
     store: Store, channel_id: str, clock: Clock
 ) -> None:

@@ -61,6 +61,7 @@ class Live:
         self._hub = hub
         self._lives = Lives()
         self._unwritten: dict[tuple[str, InputName], InputChange] = {}
+        self._writing = asyncio.Lock()
         self._wanted: set[str] = set()
         self._shown: dict[str, dict[str, Any]] = {}
         self._told_switch: dict[str, str] = {}  # channel -> what its people were last told, in this show
@@ -178,14 +179,16 @@ class Live:
 
     async def _write(self) -> None:
         """Write inputs down, then have the plan made anew. A store that is away costs a delay, never a change."""
-        for change in list(self._unwritten.values()):
-            try:
-                await self._write_one(change)
-            except SkyriverError as error:
-                log.warning("could not write an input down and will try again: %s", error)
-                return
-            del self._unwritten[change.channel_id, change.input]
-            self.cloud.kick()
+        async with self._writing:  # one after another: an older change must not be written over a newer one
+            for key, change in list(self._unwritten.items()):
+                try:
+                    await self._write_one(change)
+                except SkyriverError as error:
+                    log.warning("could not write an input down and will try again: %s", error)
+                    return
+                if self._unwritten[key] is change:  # else there was news meanwhile, which is still to be written
+                    del self._unwritten[key]
+                self.cloud.kick()
 
     async def _write_one(self, change: InputChange) -> None:
         try:
