@@ -349,6 +349,13 @@ class TestWatching:
         scene.hand.nodes = ()
         assert problem(await scene.red.post("/v1/channels/main-stage/watch")) == (503, "no_edge")
 
+    @pytest.mark.parametrize("told", ["{", "[1]", '{"x": NaN}', "[" * 100_000], ids=["cut", "list", "nan", "deep"])
+    async def test_a_ticket_is_good_whatever_a_transcoder_says_of_its_catalog(self, scene: Scene, told: str) -> None:
+        channel = (await scene.create())["channel"]
+        scene.hand.nodes = small_cloud(replace(transcoder(channel["id"], "n1"), metrics={"catalog": told}))
+        answer = await scene.red.post("/v1/channels/main-stage/watch")
+        assert (answer.status_code, answer.json().get("catalog")) == (200, None)
+
     async def test_anybody_watches_public_channels_and_learns_of_no_other(self, scene: Scene) -> None:
         await scene.create(slug="open", public=True)
         await scene.create(slug="closed")

@@ -103,13 +103,20 @@ def see(channel_id: str, life: Life, observed: ObservedState) -> Seen:
 
 
 def offered(channel_id: str, observed: ObservedState) -> dict[str, Any] | None:
-    """The catalog of a channel's broadcast as its transcoder last told it; None while there is none."""
+    """The catalog of a channel's broadcast as its transcoder last told it; None while there is none, or no JSON."""
     transcoder = _transcoder(channel_id, observed)
     told = transcoder.metrics.get("catalog") if transcoder is not None else None
     if not isinstance(told, str) or not told:
         return None
-    document = json.loads(told)
+    try:
+        document = json.loads(told, parse_constant=_refuse)
+    except (ValueError, RecursionError):  # a ticket is good without it: players wait for the catalog's track then
+        return None
     return document if isinstance(document, dict) else None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _transcoder(channel_id: str, observed: ObservedState) -> ObservedWorkload | None:
