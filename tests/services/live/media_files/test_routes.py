@@ -8,11 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 
 from skyriver.platform.objects import StoreAway
 from skyriver.services.live.intents.relaying import pull_name
-from skyriver.services.live.media_files import uploads
+from skyriver.services.live.media_files import operations, uploads
 from skyriver.services.live.media_files.storage import prefix_of
 from skyriver.services.live.records import MediaFileRecord
 from tests.services.live.media_files.films import film
@@ -126,6 +126,16 @@ async def test_hevc_is_no_source_and_a_good_slate(scene: Scene) -> None:
     await scene.red.delete(path)
     assert (await scene.red.get(f"{path}/film")).json() == {"file_id": None, "file_name": None}
     assert (await scene.red.delete(f"/v1/media-files/{file['id']}")).status_code == 204
+
+
+async def test_a_list_of_files_and_a_plan_read_no_pictures(scene: Scene) -> None:
+    file = (await upload(scene.red, film())).json()
+    async with scene.cloud.store.session() as session:
+        listed = (await session.scalars(operations.files_of(scene.cloud.red.id))).all()
+        assert ["poster" in inspect(one).unloaded for one in listed] == [True]
+    async with scene.cloud.store.session() as session:
+        found = await operations.find_file(session, scene.cloud.red.id, file["id"])
+        assert found.poster
 
 
 async def test_a_slate_is_a_minute_at_most(scene: Scene) -> None:

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
 
 from skyriver.kernel.clock import utc_now
 from skyriver.kernel.ids import new_id
@@ -29,17 +30,18 @@ _LEFT_LYING = timedelta(seconds=UPLOAD_WITHIN_S + 600)
 
 
 def files_of(tenant_id: str) -> Select[MediaFileRecord]:
-    """The tenant's files that can be used."""
+    """The tenant's files that can be used, without their pictures."""
     return select(MediaFileRecord).where(MediaFileRecord.tenant_id == tenant_id, MediaFileRecord.state == READY)
 
 
 async def find_file(session: AsyncSession, tenant_id: str, file_id: str) -> MediaFileRecord:
-    """One of the tenant's files.
+    """One of the tenant's files, with its picture.
 
     Raises:
         MediaFileNotFound: also for another tenant's.
     """
-    found = await session.scalar(files_of(tenant_id).where(MediaFileRecord.id == file_id))
+    one = files_of(tenant_id).where(MediaFileRecord.id == file_id)
+    found = await session.scalar(one.options(undefer(MediaFileRecord.poster)))
     if found is None:
         raise MediaFileNotFound(file_id)
     return found

@@ -14,7 +14,10 @@ from skyriver.platform.store import Base
 
 
 class MediaFileRecord(Base):
-    """One file. `facts` is what a probe found in it (`media_files.model.MediaFacts`)."""
+    """One file. `facts` is what a probe found in it (`media_files.model.MediaFacts`).
+
+    Its picture is read only where it is asked for (`undefer`): the planner reads files several times a second.
+    """
 
     __tablename__ = "live_media_files"
     id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id("mf"))
@@ -24,5 +27,5 @@ class MediaFileRecord(Base):
     size_bytes: Mapped[int]
     sha256: Mapped[str]
     facts: Mapped[dict[str, Any]]
-    poster: Mapped[bytes | None]
+    poster: Mapped[bytes | None] = mapped_column(deferred=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
