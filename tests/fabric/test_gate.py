@@ -181,3 +181,35 @@ async def test_whoever_comes_back_for_what_he_missed_finds_twenty_seconds_of_a_r
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_who_comes_after_nobody_has_watched_begins_with_now_and_not_with_what_was_last_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("skyriver.fabric.bridge._IDLE_TRACK_S", 0.05)
+    inbox, target = moq.new_origin(), moq.new_origin()
+    offered = Offer(inbox, b"then", 1, G)
+    consumer = inbox.consume()
+
+    async def resolve() -> moq.BroadcastConsumer:
+        found: moq.BroadcastConsumer = await consumer.announced_broadcast("live")
+        return found
+
+    durable = DurableBroadcast(target, "live")
+    async with running(durable.run()), asyncio.timeout(20):
+        await durable.attach(Feeder(resolve, cost=0, order=0))
+        track = await moq.subscribe_live(await target.consume().announced_broadcast("live"), "video")
+        group = await track.recv_group()
+        assert group is not None and group.sequence == G
+        serving = set(durable._tracks)
+        track.cancel()
+        del track, group
+        await asyncio.wait(serving)  # nobody has watched for long enough
+        offered.group.finish()
+        now = offered.track.create_group(G + 100)
+        now.write_frame(hang.encode_frame(b"now", 2), 2)
+        again = await moq.subscribe_live(await target.consume().announced_broadcast("live"), "video")
+        group = await again.recv_group()
+        assert group is not None and group.sequence == G + 100
+        now.finish()
+        offered.die()

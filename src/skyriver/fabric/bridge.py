@@ -23,6 +23,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from skyriver.fabric import hang, moq
 from skyriver.fabric.group_merge import GroupMerge
@@ -36,7 +37,7 @@ SET_ASIDE_S = 10.0  # longer than a dead session lives; a feeder that was only s
 _IDLE_TRACK_S = 20.0  # a track nobody wants is fed this much longer: a recorder that died asks for what it missed
 _RETRY_S = 0.2
 _SUBSCRIBE_TIMEOUT_S = 2.0
-_NO_SUCH_TRACK, _TOO_MANY_TRACKS = 404, 429
+_NO_SUCH_TRACK, _NOBODY_WATCHES, _TOO_MANY_TRACKS = 404, 410, 429
 MAX_TRACKS = 64  # served at once; a space's public may ask for names that nobody has
 NATIVE_CATALOG = "catalog.json"  # where the library's own publishers (browsers) put their catalog
 
@@ -189,10 +190,15 @@ class DurableBroadcast:
             pulse.wait_from(monotonic_s())
             self._pulses.add(pulse)
             try:
-                await self._copy(feeder, upstream, track, merge, pulse)
+                idle = await self._copy(feeder, upstream, track, merge, pulse)
             finally:
                 self._pulses.discard(pulse)
                 upstream.cancel()
+            if idle:
+                # Whoever asks next gets a new track: this one would hand out its last group first, however old that is.
+                with suppress(moq.Error):
+                    track.abort(_NOBODY_WATCHES)
+                return
             if not track.demand().is_used():
                 await track.used()
             else:
@@ -232,17 +238,23 @@ class DurableBroadcast:
         track: moq.TrackProducer,
         merge: GroupMerge,
         pulse: Pulse,
-    ) -> None:
-        """Copy until the feeder is gone, another is better, the track ends, or nobody has wanted it for a while."""
+    ) -> bool:
+        """Copy until the feeder is gone, another is better, the track ends, or nobody has wanted it for a while.
+
+        Returns whether it was the last of these.
+        """
         stop = asyncio.ensure_future(self._until_stop(feeder, track))
         copy = asyncio.ensure_future(self._copy_groups(upstream, merge, pulse))
         try:
             await asyncio.wait({stop, copy}, return_when=asyncio.FIRST_COMPLETED)
+            return stop.done() and stop.result()
         finally:
             await _end(stop, copy, doing="copying a track", path=self.path)
             merge.interrupted()
 
-    async def _until_stop(self, feeder: Feeder, track: moq.TrackProducer) -> None:
+    async def _until_stop(self, feeder: Feeder, track: moq.TrackProducer) -> bool:
+        """Returns whether nobody has wanted the track for a while."""
+
         async def superseded() -> None:
             async with self._changed:
                 await self._changed.wait_for(lambda: self.feeder is not None and self.feeder is not feeder)
@@ -258,6 +270,7 @@ class DurableBroadcast:
         waits = [asyncio.ensure_future(w) for w in (superseded(), idle())]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            return waits[1].done()
         finally:
             await _end(*waits, doing="waiting for a track's feeder to change", path=self.path)
 
@@ -290,7 +303,7 @@ class DurableBroadcast:
             pass  # the rest of the group is lost; it stays open for whoever continues it, or until the next begins
 
 
-async def _end(*tasks: asyncio.Future[None], doing: str, path: str) -> None:
+async def _end(*tasks: asyncio.Future[Any], doing: str, path: str) -> None:
     """Cancel what still runs. That a session or a track has ended is no news; any other fault is, and is logged: its
     track goes on with whoever feeds it next."""
     for task in tasks:
